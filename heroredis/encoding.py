@@ -1,0 +1,149 @@
+"""Replies on the wire: one encoder for reply values, in RESP2 and RESP3 form.
+
+Common headers are prebuilt; the pipeline appends parts to one list and joins them once.
+Source: https://github.com/redis/redis-specifications/blob/master/protocol/RESP3.md
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from heroredis.reply import NO_REPLY, NULL_ARRAY, Double, Error, Map, Push, Simple, Verbatim
+
+TABLE: Final = 1024
+BULK_HEADERS: Final[list[bytes]] = [b"$%d\r\n" % n for n in range(TABLE)]
+INTEGERS: Final[list[bytes]] = [b":%d\r\n" % n for n in range(TABLE)]
+ARRAY_HEADERS: Final[list[bytes]] = [b"*%d\r\n" % n for n in range(TABLE)]
+CRLF: Final = b"\r\n"
+NULL2: Final = b"$-1\r\n"
+NULL_ARRAY2: Final = b"*-1\r\n"
+NULL3: Final = b"_\r\n"
+
+
+def bulk(value: bytes) -> bytes:
+    size = len(value)
+    if size < TABLE:
+        return BULK_HEADERS[size] + value + CRLF
+    return b"$%d\r\n%b\r\n" % (size, value)
+
+
+def number(value: int) -> bytes:
+    if 0 <= value < TABLE:
+        return INTEGERS[value]
+    return b":%d\r\n" % value
+
+
+def array_header(count: int) -> bytes:
+    if count < TABLE:
+        return ARRAY_HEADERS[count]
+    return b"*%d\r\n" % count
+
+
+def error_line(message: bytes) -> bytes:
+    """An error reply; line breaks inside the message would end it early, so they become blanks."""
+    if b"\r" in message or b"\n" in message:
+        message = message.replace(b"\r", b" ").replace(b"\n", b" ")
+    return b"-" + message + CRLF
+
+
+def shown_double(value: float) -> bytes:
+    """A double as Redis prints it: the shortest text that reads back the same, whole numbers without a point."""
+    if math.isinf(value):
+        return b"inf" if value > 0 else b"-inf"
+    if math.isnan(value):
+        return b"nan"
+    if value == int(value) and abs(value) < 1e17:
+        return b"%d" % int(value) if value != 0 or math.copysign(1, value) > 0 else b"-0"
+    text = repr(value)
+    if "e" in text:
+        mantissa, _, exponent = text.partition("e")
+        return f"{mantissa}e{exponent[0] if exponent[0] in '+-' else '+'}{exponent.lstrip('+-')}".encode()
+    return text.encode()
+
+
+def encode_list(items: list[object], resp: int, out: list[bytes]) -> None:
+    out.append(array_header(len(items)))
+    for item in items:
+        if type(item) is bytes:
+            size = len(item)
+            out.append(BULK_HEADERS[size] if size < TABLE else b"$%d\r\n" % size)
+            out.append(item)
+            out.append(CRLF)
+        else:
+            encode(item, resp, out)
+
+
+def encode(value: object, resp: int, out: list[bytes]) -> None:
+    """Append the wire form of a reply value to `out`."""
+    if type(value) is bytes:
+        out.append(bulk(value))
+    elif value is None:
+        out.append(NULL3 if resp == 3 else NULL2)
+    elif value is True or value is False:
+        out.append((b"#t\r\n" if value else b"#f\r\n") if resp == 3 else (b":1\r\n" if value else b":0\r\n"))
+    elif isinstance(value, int):
+        out.append(number(value))
+    elif isinstance(value, list):
+        encode_list(value, resp, out)
+    elif isinstance(value, Simple):
+        out.append(b"+" + value.text + CRLF)
+    else:
+        _encode_rare(value, resp, out)
+
+
+def _encode_rare(value: object, resp: int, out: list[bytes]) -> None:
+    if isinstance(value, Error):
+        out.append(error_line(value.message))
+    elif isinstance(value, tuple):
+        encode_list(list(value), resp, out)
+    elif isinstance(value, Map):
+        _encode_pairs(value.pairs, resp, out)
+    elif isinstance(value, dict):
+        _encode_pairs(list(value.items()), resp, out)
+    elif isinstance(value, Double):
+        _encode_double(value.value, resp, out)
+    elif isinstance(value, float):
+        _encode_double(value, resp, out)
+    elif isinstance(value, str):
+        out.append(bulk(value.encode()))
+    elif value is NO_REPLY:
+        return
+    elif value is NULL_ARRAY:
+        out.append(NULL3 if resp == 3 else NULL_ARRAY2)
+    else:
+        _encode_framed(value, resp, out)
+
+
+def _encode_framed(value: object, resp: int, out: list[bytes]) -> None:
+    if isinstance(value, set | frozenset):
+        out.append(b"%b%d\r\n" % (b"~" if resp == 3 else b"*", len(value)))
+        for item in value:
+            encode(item, resp, out)
+    elif isinstance(value, Push):
+        out.append(b"%b%d\r\n" % (b">" if resp == 3 else b"*", len(value.items)))
+        for item in value.items:
+            encode(item, resp, out)
+    elif isinstance(value, Verbatim):
+        out.append(b"=%d\r\ntxt:%b\r\n" % (len(value.text) + 4, value.text) if resp == 3 else bulk(value.text))
+    else:
+        raise TypeError(f"a command handler returned {type(value).__name__}, which is no reply value")
+
+
+def _encode_pairs(pairs: list[tuple[object, object]], resp: int, out: list[bytes]) -> None:
+    out.append(b"%%%d\r\n" % len(pairs) if resp == 3 else array_header(2 * len(pairs)))
+    for key, item in pairs:
+        encode(key, resp, out)
+        encode(item, resp, out)
+
+
+def _encode_double(value: float, resp: int, out: list[bytes]) -> None:
+    text = shown_double(value)
+    out.append(b"," + text + CRLF if resp == 3 else bulk(text))
+
+
+def encoded(value: object, resp: int) -> bytes:
+    """One reply as bytes, for what is sent outside of the pipeline."""
+    out: list[bytes] = []
+    encode(value, resp, out)
+    return b"".join(out)

@@ -1,0 +1,292 @@
+"""Requests on the wire: RESP arrays read by hiredis behind an exact guard, and inline lines.
+
+hiredis would honour hostile headers, so nothing reaches it before this file knows that every header is within
+the limits. Source: https://redis.io/docs/latest/develop/reference/protocol-spec/
+It knows neither commands nor sockets.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import hiredis
+
+from heroredis.errors import ProtocolError
+from heroredis.inline import split_line
+
+SLICE: Final = 32 * 1024
+INLINE_LIMIT: Final = 64 * 1024
+HEADER_DIGITS: Final = 18
+LARGE_FRAME: Final = 1024 * 1024
+MAX_ARGUMENTS: Final = 1024 * 1024
+UNAUTHENTICATED_ARGUMENTS: Final = 10
+UNAUTHENTICATED_BULK: Final = 16 * 1024
+UNAUTHENTICATED_FRAME: Final = 64 * 1024
+
+STAR: Final = 42
+DOLLAR: Final = 36
+MINUS: Final = 45
+CR: Final = 13
+LF: Final = 10
+ZERO: Final = 48
+
+BAD_COUNT: Final = "invalid multibulk length"
+BAD_LENGTH: Final = "invalid bulk length"
+
+# States inside a header line.
+_MARKER: Final = 0
+_DIGITS: Final = 1
+_NEWLINE: Final = 2
+
+NOT_ENOUGH: Final = object()
+
+
+class Framing:
+    """Where a byte stream of requests stands: before a frame, in a header, or inside an argument.
+
+    `walk` follows the structure without copying payloads and raises ProtocolError at the first header that is
+    malformed or beyond the limits. `whole` is then the index behind the last whole frame.
+    """
+
+    def __init__(self, max_bulk: int, max_frame: int) -> None:
+        self.max_bulk = max_bulk
+        self.max_frame = max_frame
+        self.authenticated = True
+        self.args_left = 0
+        self.skip = 0
+        self.frame_bytes = 0
+        self.whole = 0
+        self._state = _MARKER
+        self._number = 0
+        self._digits = 0
+        self._negative = False
+
+    def is_between_frames(self) -> bool:
+        return self.args_left == 0 and self.skip == 0 and self._state == _MARKER
+
+    def walk(self, data: bytes, at: int, end: int) -> int:
+        """Follow `data[at:end]`; returns `end`, or the index of a byte that begins an inline request."""
+        self.whole = at
+        while at < end:
+            if self.skip > 0:
+                step = end - at
+                if step < self.skip:
+                    self.skip -= step
+                    at = end
+                    break
+                at += self.skip
+                self.skip = 0
+                if self.args_left == 0:
+                    self._frame_ended(at)
+            elif self._state == _MARKER:
+                marker = data[at]
+                if self.args_left == 0:
+                    if marker != STAR:
+                        return at
+                elif marker != DOLLAR:
+                    raise ProtocolError(f"expected '$', got '{_shown(marker)}'")
+                at = self._header_in_one_go(data, at + 1, end)
+            else:
+                at = self._header_byte_by_byte(data, at, end)
+        if self.whole < end:
+            self._count_unfinished(end - self.whole)
+        return end
+
+    def _header_in_one_go(self, data: bytes, at: int, end: int) -> int:
+        """The common case: one to four digits and CRLF, all there. Anything else goes the long way."""
+        number = 0
+        start = at
+        stop = at + 4 if at + 6 <= end else 0
+        while at < stop:
+            digit = data[at] - ZERO
+            if digit < 0 or digit > 9:
+                break
+            number = number * 10 + digit
+            at += 1
+        if at > start and at < stop and data[at] == CR and data[at + 1] == LF and (at == start + 1 or data[start] != ZERO):
+            self._take(number, at + 2)
+            return at + 2
+        self._state = _DIGITS
+        self._number = 0
+        self._digits = 0
+        self._negative = False
+        return start
+
+    def _header_byte_by_byte(self, data: bytes, at: int, end: int) -> int:
+        """A header that is long or split over chunks; the state is kept between calls."""
+        while at < end:
+            byte = data[at]
+            at += 1
+            if self._state == _NEWLINE:
+                if byte != LF:
+                    self._refuse()
+                self._state = _MARKER
+                self._take(-self._number if self._negative else self._number, at)
+                return at
+            if ZERO <= byte <= ZERO + 9:
+                if self._digits >= HEADER_DIGITS or (self._digits > 0 and self._number == 0):
+                    self._refuse()
+                self._number = self._number * 10 + byte - ZERO
+                self._digits += 1
+            elif byte == MINUS and self._digits == 0 and not self._negative:
+                self._negative = True
+            elif byte == CR and self._digits > 0:
+                self._state = _NEWLINE
+            else:
+                self._refuse()
+        return at
+
+    def _refuse(self) -> None:
+        raise ProtocolError(BAD_COUNT if self.args_left == 0 else BAD_LENGTH)
+
+    def _take(self, number: int, at: int) -> None:
+        """Account for one header, whose line ends before `at`."""
+        if self.args_left == 0:
+            if number > MAX_ARGUMENTS or number < -1:
+                raise ProtocolError(BAD_COUNT)
+            if not self.authenticated and number > UNAUTHENTICATED_ARGUMENTS:
+                raise ProtocolError("unauthenticated multibulk length")
+            if number <= 0:
+                self._frame_ended(at)
+            else:
+                self.args_left = number
+            return
+        if number < 0 or number > self.max_bulk:
+            raise ProtocolError(BAD_LENGTH)
+        if not self.authenticated and number > UNAUTHENTICATED_BULK:
+            raise ProtocolError("unauthenticated bulk length")
+        self.args_left -= 1
+        self.skip = number + 2
+
+    def _frame_ended(self, at: int) -> None:
+        self.frame_bytes = 0
+        self.whole = at
+
+    def _count_unfinished(self, count: int) -> None:
+        self.frame_bytes += count
+        limit = self.max_frame if self.authenticated else UNAUTHENTICATED_FRAME
+        if self.frame_bytes > limit:
+            raise ProtocolError("request larger than client-query-buffer-limit")
+
+
+def _shown(byte: int) -> str:
+    return chr(byte) if 32 <= byte < 127 else " "
+
+
+class RequestReader:
+    """Turns received bytes into requests (lists of byte strings), in order.
+
+    `feed` never fails; `read` answers a request, None when more bytes are needed, or raises ProtocolError, after
+    which the reader is dead.
+    """
+
+    def __init__(self, max_bulk: int = 512 * 1024 * 1024, max_frame: int = 1024 * 1024 * 1024) -> None:
+        self.framing: Final = Framing(max_bulk, max_frame)
+        self._input = b""
+        self._at = 0
+        self._hot = False
+        self._failure: ProtocolError | None = None
+        self._held_large = False
+        self._hiredis = hiredis.Reader(notEnoughData=NOT_ENOUGH)
+        self._gets = self._hiredis.gets
+        self._feed = self._hiredis.feed
+
+    def set_authenticated(self, authenticated: bool) -> None:
+        """Before authentication the limits are small: 10 arguments, 16 KiB an argument, 64 KiB a request."""
+        self.framing.authenticated = authenticated
+
+    def feed(self, data: bytes) -> None:
+        if self._at >= len(self._input):
+            self._input = data
+        else:
+            self._input = self._input[self._at :] + data
+        self._at = 0
+
+    def buffered(self) -> int:
+        """Bytes received and not yet handed out."""
+        return len(self._input) - self._at + self.framing.frame_bytes
+
+    def read(self) -> list[bytes] | None:
+        while True:
+            if self._hot:
+                frame = self._next_frame()
+                if frame is not None:
+                    return frame
+            elif self._failure is not None:
+                raise self._failure
+            elif self._at >= len(self._input):
+                return None
+            elif self._input[self._at] != STAR and self.framing.is_between_frames():
+                line = self._take_line()
+                if line is None:
+                    return None
+                if line:
+                    return line
+            else:
+                self._take_slice()
+
+    def _next_frame(self) -> list[bytes] | None:
+        """The next frame that hiredis holds; None when its slice is used up."""
+        try:
+            frame = self._gets()
+            while frame is None or frame == []:
+                frame = self._gets()
+        except (hiredis.HiredisError, ValueError, TypeError, MemoryError):
+            self._hot = False
+            self._failure = ProtocolError("expected '$'")
+            return None
+        if isinstance(frame, list):
+            return frame
+        self._hot = False
+        if frame is not NOT_ENOUGH:
+            self._failure = ProtocolError("expected '$'")
+        else:
+            self._drop_large_buffer()
+        return None
+
+    def _drop_large_buffer(self) -> None:
+        """hiredis keeps the buffer of a large request until it is renewed."""
+        if self.framing.frame_bytes > LARGE_FRAME:
+            self._held_large = True
+        elif self._held_large and self.framing.is_between_frames():
+            self._held_large = False
+            self._hiredis = hiredis.Reader(notEnoughData=NOT_ENOUGH)
+            self._gets = self._hiredis.gets
+            self._feed = self._hiredis.feed
+
+    def _take_slice(self) -> None:
+        """Check up to 32 KiB and give them to hiredis; before a bad header, only the frames that are whole."""
+        data = self._input
+        start = self._at
+        end = len(data)
+        if end - start > SLICE:
+            end = start + SLICE
+        try:
+            end = self.framing.walk(data, start, end)
+        except ProtocolError as error:
+            self._failure = error
+            end = self.framing.whole
+        self._at = end
+        if end > start:
+            if start == 0 and end == len(data):
+                self._feed(data)
+            else:
+                self._feed(data, start, end - start)
+            self._hot = True
+
+    def _take_line(self) -> list[bytes] | None:
+        """One inline request; [] for an empty line, None when its end has not come yet."""
+        data = self._input
+        stop = data.find(b"\n", self._at)
+        if stop < 0 or stop - self._at > INLINE_LIMIT:
+            if len(data) - self._at > INLINE_LIMIT:
+                self._failure = ProtocolError("too big inline request")
+                raise self._failure
+            return None
+        line = data[self._at : stop]
+        self._at = stop + 1
+        arguments = split_line(line[:-1] if line.endswith(b"\r") else line)
+        if arguments is None:
+            self._failure = ProtocolError("unbalanced quotes in request")
+            raise self._failure
+        return arguments

@@ -1,0 +1,27 @@
+// One session of an ioredis application: prints what it got as JSON.
+import { createRequire } from "node:module";
+const [port, folder] = [Number(process.argv[2]), process.argv[3]];
+const Redis = createRequire(folder + "/")("ioredis");
+const redis = new Redis(port), other = new Redis(port);
+await redis.flushall();
+const seen = {};
+seen.set = await redis.set("io:key", "wert");
+seen.get = await redis.get("io:key");
+await redis.hset("io:hash", { name: "Ada" });
+seen.hash = await redis.hgetall("io:hash");
+seen.transaction = await redis.multi().set("io:n", 1).incr("io:n").exec();
+const popped = other.blpop("io:queue", 10);
+await redis.rpush("io:queue", "job");
+seen.popped = await popped;
+const subscriber = new Redis(port);
+const message = new Promise((resolve) => subscriber.on("message", (_channel, text) => resolve(text)));
+await subscriber.subscribe("io:news");
+await redis.publish("io:news", "hello");
+seen.message = await message;
+await redis.pipeline(Array.from({ length: 100 }, (_, i) => ["set", `io:scan:${i}`, i])).exec();
+let found = 0;
+for await (const keys of redis.scanStream({ match: "io:scan:*" })) found += keys.length;
+seen.scanned = found;
+seen.error = await redis.lpush("io:key", "x").catch((error) => error.message);
+console.log(JSON.stringify(seen));
+for (const connection of [redis, other, subscriber]) connection.disconnect();
