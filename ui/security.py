@@ -1,0 +1,145 @@
+"""What every request of the web UI must pass before a page sees it, and what every response carries.
+
+Host allow-list against DNS rebinding, same-origin rule for changes, login, and the protecting headers.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from aiohttp import web
+
+from ui.errors import error_response
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from ui.auth import Gate
+
+    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+COOKIE: Final = "heroredis_session"
+SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
+LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
+OPEN_PATHS: Final = frozenset({"/login"})
+CSP: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS: Final = {
+    "Content-Security-Policy": CSP,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class Guard:
+    """The rules of one listener. `hosts` is filled when the port is known."""
+
+    def __init__(self, gate: Gate) -> None:
+        self.gate = gate
+        self.hosts: frozenset[str] = frozenset()
+
+    def allow(self, names: tuple[str, ...], port: int) -> None:
+        """Set the allow-list: these names and the loopback ones, with the port (without it where it is 80)."""
+        bare = {bracketed(name.lower()) for name in (*LOOPBACK_NAMES, *names) if name}
+        with_port = {f"{name}:{port}" for name in bare}
+        self.hosts = frozenset(with_port | bare if port == 80 else with_port)
+
+    async def refusal(self, request: web.Request) -> web.StreamResponse | None:
+        """The answer that ends this request, or None when it may go on."""
+        if request.headers.get("Host", "").lower() not in self.hosts or len(request.headers.getall("Host")) != 1:
+            return error_response(request, 421, "MISDIRECTED", "this server does not answer for that host name")
+        if request.method not in SAFE_METHODS and not same_origin(request):
+            return error_response(request, 403, "CROSS_ORIGIN", "changes are accepted from this site only")
+        if not self.gate.closed or request.path in OPEN_PATHS or request.path.startswith("/static/"):
+            return None
+        return await self._login_refusal(request)
+
+    async def _login_refusal(self, request: web.Request) -> web.StreamResponse | None:
+        if self.gate.knows(request.cookies.get(COOKIE, "")):
+            return None
+        caller = request.remote or ""
+        password = basic_password(request)
+        if password is not None:
+            if await self.gate.check(password, caller):
+                return None
+            wait = self.gate.brake.wait_s(caller)
+            if wait > 0:
+                return too_many(request, wait)
+        if request.path.startswith("/api/") or request.path == "/events":
+            return error_response(request, 401, "UNAUTHORIZED", "login needed: HTTP Basic with the UI password")
+        target = quote(request.path_qs, safe="") if request.method in SAFE_METHODS else ""
+        return web.Response(status=303, headers={"Location": f"/login?next={target}" if target else "/login"})
+
+
+def middleware(guard: Guard) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+    """The outermost middleware: refuse early, turn HTTP exceptions into our own error answers."""
+
+    @web.middleware
+    async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+        refused = await guard.refusal(request)
+        if refused is not None:
+            return refused
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            if error.status < 400:
+                raise
+            code = (error.reason or "ERROR").upper().replace(" ", "_")
+            answer = error_response(request, error.status, code, (error.reason or "error").lower())
+            if "Allow" in error.headers:
+                answer.headers["Allow"] = error.headers["Allow"]
+            return answer
+
+    return guarded
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Signal handler: runs before any response is sent, streams and errors included."""
+    response.headers.update(HEADERS)
+    if not request.path.startswith("/static/"):
+        response.headers["Cache-Control"] = "no-store"
+    response.headers["Server"] = "heroredis"
+
+
+def same_origin(request: web.Request) -> bool:
+    """A change comes from our own page, or from a program that is no browser (no such headers, JSON type)."""
+    site = request.headers.get("Sec-Fetch-Site")
+    origin = request.headers.get("Origin")
+    if site is not None and site not in ("same-origin", "none"):
+        return False
+    if origin is not None:
+        return origin.lower() == f"{request.scheme}://{request.host}".lower()
+    if site is not None:
+        return True
+    return request.content_type == "application/json"
+
+
+def basic_password(request: web.Request) -> str | None:
+    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        decoded = base64.b64decode(value, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+    return decoded.partition(":")[2]
+
+
+def too_many(request: web.Request, wait: float) -> web.Response:
+    seconds = int(wait) + 1
+    answer = error_response(request, 429, "TOO_MANY", f"too many failed logins; try again in {seconds} s")
+    answer.headers["Retry-After"] = str(seconds)
+    return answer
+
+
+def bracketed(name: str) -> str:
+    """An IPv6 address as it stands in a Host header."""
+    return f"[{name}]" if ":" in name and not name.startswith("[") else name
