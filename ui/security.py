@@ -5,14 +5,17 @@ Host allow-list against DNS rebinding, same-origin rule for changes, login, and 
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
+import logging
+import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from aiohttp import web
 
-from ui.errors import error_response
+from ui.errors import BadRequest, error_response
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -21,10 +24,12 @@ if TYPE_CHECKING:
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+LOG: Final = logging.getLogger("heroredis.ui")
 COOKIE: Final = "heroredis_session"
 SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
 OPEN_PATHS: Final = frozenset({"/login"})
+HAS_PORT: Final = re.compile(r"(?:[^:\[\]]+|\[[^\]]+\]):\d{1,5}")
 CSP: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -47,10 +52,11 @@ class Guard:
         self.hosts: frozenset[str] = frozenset()
 
     def allow(self, names: tuple[str, ...], port: int) -> None:
-        """Set the allow-list: these names and the loopback ones, with the port (without it where it is 80)."""
-        bare = {bracketed(name.lower()) for name in (*LOOPBACK_NAMES, *names) if name}
+        """Set the allow-list: these names and the loopback ones with the port; a name with its own port as it is."""
+        exact = {name.lower() for name in names if HAS_PORT.fullmatch(name)}
+        bare = {bracketed(name.lower()) for name in (*LOOPBACK_NAMES, *names) if name and name.lower() not in exact}
         with_port = {f"{name}:{port}" for name in bare}
-        self.hosts = frozenset(with_port | bare if port == 80 else with_port)
+        self.hosts = frozenset(exact | with_port | (bare if port == 80 else set()))
 
     async def refusal(self, request: web.Request) -> web.StreamResponse | None:
         """The answer that ends this request, or None when it may go on."""
@@ -89,6 +95,8 @@ def middleware(guard: Guard) -> Callable[[web.Request, Handler], Awaitable[web.S
             return refused
         try:
             return await handler(request)
+        except BadRequest as error:
+            return error_response(request, error.status, error.code, error.message)
         except web.HTTPException as error:
             if error.status < 400:
                 raise
@@ -97,6 +105,11 @@ def middleware(guard: Guard) -> Callable[[web.Request, Handler], Awaitable[web.S
             if "Allow" in error.headers:
                 answer.headers["Allow"] = error.headers["Allow"]
             return answer
+        except (ConnectionError, asyncio.CancelledError):
+            raise
+        except Exception:
+            LOG.exception("request failed: %s %s", request.method, request.path)
+            return error_response(request, 500, "INTERNAL", "internal error; the log has the details")
 
     return guarded
 
@@ -115,8 +128,8 @@ def same_origin(request: web.Request) -> bool:
     origin = request.headers.get("Origin")
     if site is not None and site not in ("same-origin", "none"):
         return False
-    if origin is not None:
-        return origin.lower() == f"{request.scheme}://{request.host}".lower()
+    if origin is not None and not (origin == "null" and site is not None):
+        return origin.lower() in (f"http://{request.host.lower()}", f"https://{request.host.lower()}")
     if site is not None:
         return True
     return request.content_type == "application/json"
