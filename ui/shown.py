@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 CUT_BYTES: Final = 64 * 1024
 HEX_BYTES: Final = 8 * 1024
+PRETTY_BYTES: Final = 16 * 1024
+PRETTY_DEPTH: Final = 32
 STATES: Final = ("new", "active", "done", "error")
 _PRINTABLE_CONTROLS: Final = frozenset("\n\r\t")
 
@@ -32,7 +34,7 @@ def show(value: bytes) -> Shown:
     text = _text(head, whole=size <= CUT_BYTES)
     if text is None:
         return Shown(text=hex_dump(value[:HEX_BYTES]), kind="hex", size=size, cut=size > HEX_BYTES)
-    if size <= CUT_BYTES and head[:1] in (b"{", b"["):
+    if size <= PRETTY_BYTES and head[:1] in (b"{", b"[") and _depth(text) <= PRETTY_DEPTH:
         try:
             return Shown(text=msgspec.json.format(text, indent=2), kind="json", size=size, cut=False)
         except (msgspec.DecodeError, RecursionError):
@@ -50,6 +52,18 @@ def _text(head: bytes, *, whole: bool) -> str | None:
     if any(ord(char) < 32 and char not in _PRINTABLE_CONTROLS for char in text):
         return None
     return text
+
+
+def _depth(text: str) -> int:
+    """Upper bound of the nesting: indenting deep nesting would take quadratic space."""
+    depth = deepest = 0
+    for char in text:
+        if char in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif char in "]}":
+            depth -= 1
+    return deepest
 
 
 def hex_dump(value: bytes) -> str:

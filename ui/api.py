@@ -1,0 +1,138 @@
+"""The JSON API under /api: the same job service as the pages, for programs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from aiohttp import web
+
+from heroredis.extension import JobNotFound, JobRefused
+from ui import query
+from ui.errors import BadRequest
+from ui.shown import STATES
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from heroredis.extension import JobService, JobView
+
+DEFAULT_COUNT: Final = 50
+MAX_COUNT: Final = 500
+MAX_HISTORY: Final = 1000
+
+
+class NewJob(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of POST /api/jobs. A string is taken as it is, any other JSON value as its JSON text."""
+
+    topic: str
+    params: msgspec.Raw = msgspec.Raw(b'""')
+
+
+class Api:
+    """Handlers of the JSON API."""
+
+    def __init__(self, jobs: JobService | None) -> None:
+        self._jobs = jobs
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/api/topics", refusals(self.topics)),
+            web.get("/api/stats", refusals(self.stats)),
+            web.get("/api/jobs", refusals(self.list_jobs)),
+            web.post("/api/jobs", refusals(self.create)),
+            web.get("/api/jobs/{id}", refusals(self.job)),
+            web.get("/api/jobs/{id}/history", refusals(self.history)),
+            web.route("*", "/api/{rest:.*}", self.unknown),
+        ]
+
+    @property
+    def jobs(self) -> JobService:
+        if self._jobs is None:
+            raise BadRequest("the job system is switched off", status=503, code="JOBS_OFF")
+        return self._jobs
+
+    async def topics(self, request: web.Request) -> web.Response:
+        return answer({topic: counts(stats) for topic, stats in self.jobs.topics().items()})
+
+    async def stats(self, request: web.Request) -> web.Response:
+        return answer(counts(self.jobs.stats(query.topic_filter(request))))
+
+    async def list_jobs(self, request: web.Request) -> web.Response:
+        count = query.number(request, "count", DEFAULT_COUNT, least=1, most=MAX_COUNT)
+        cursor, found = self.jobs.list_jobs(
+            topic=query.topic_filter(request),
+            state=query.state_filter(request),
+            cursor=query.number(request, "cursor", 0),
+            count=count,
+        )
+        return answer({"cursor": cursor, "jobs": [msgspec.Raw(self.jobs.to_json(job)) for job in found]})
+
+    async def job(self, request: web.Request) -> web.Response:
+        found = await self.jobs.get_job(query.job_id(request))
+        if found is None:
+            raise no_such_job()
+        return web.Response(body=self.jobs.to_json(found), content_type="application/json")
+
+    async def history(self, request: web.Request) -> web.Response:
+        depth = query.number(request, "count", 100, least=1, most=MAX_HISTORY)
+        versions = await self.jobs.get_history(query.job_id(request), depth)
+        if not versions:
+            raise no_such_job()
+        return answer({"history": [version_row(job) for job in versions]})
+
+    async def create(self, request: web.Request) -> web.Response:
+        jobs = self.jobs
+        if request.content_type != "application/json":
+            raise BadRequest("the body must be application/json", status=415, code="UNSUPPORTED_TYPE")
+        topic, params = read_new_job(await request.read())
+        job = await jobs.create_job(topic, params)
+        made = answer({"id": job.job_id}, status=201)
+        made.headers["Location"] = f"/api/jobs/{job.job_id}"
+        return made
+
+    async def unknown(self, request: web.Request) -> web.Response:
+        raise BadRequest("no such resource or method", status=404, code="NOT_FOUND")
+
+
+def refusals(
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Turn a refusal of the job service into the error answer with the right status."""
+
+    async def translated(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except JobNotFound as refused:
+            raise BadRequest(refused.message, status=404, code=refused.code) from refused
+        except JobRefused as refused:
+            raise BadRequest(refused.message, status=query.status_of(refused), code=refused.code) from refused
+
+    return translated
+
+
+def read_new_job(body: bytes) -> tuple[str, bytes]:
+    try:
+        new = msgspec.json.decode(body, type=NewJob)
+        raw = bytes(new.params).strip()
+        if raw.startswith(b'"'):
+            raw = msgspec.json.decode(raw, type=str).encode()
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise BadRequest(f"the body is not a job: {error}") from error
+    return new.topic, raw
+
+
+def counts(stats: object) -> dict[str, int]:
+    return {state: int(getattr(stats, state)) for state in STATES}
+
+
+def version_row(job: JobView) -> dict[str, object]:
+    return {"version": job.version, "state": job.state, "reason": job.reason, "by": job.by, "at": job.at}
+
+
+def no_such_job() -> BadRequest:
+    return BadRequest("there is no such job", status=404, code="NOT_FOUND")
+
+
+def answer(value: object, *, status: int = 200) -> web.Response:
+    return web.Response(status=status, body=msgspec.json.encode(value), content_type="application/json")
