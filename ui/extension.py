@@ -5,8 +5,9 @@ Reaches jobs only through the job service it is handed.
 
 from __future__ import annotations
 
+import ipaddress
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from heroredis.extension import JobService
     from ui.live import LiveHub
 
-MAX_LINE = 8190
-BACKLOG = 128
+MAX_LINE: Final = 8190
+BACKLOG: Final = 128
 
 
 class UiService:
@@ -82,7 +83,11 @@ class UiService:
         if self._hub is not None:
             self._hub.close()
         if runner is not None:
-            runner._shutdown_timeout = grace_s
+            for site in list(runner.sites):
+                await site.stop()
+            if runner.server is not None:
+                runner.server.pre_shutdown()
+                await runner.server.shutdown(grace_s)
             await runner.cleanup()
 
     def reload(self) -> None:
@@ -92,6 +97,8 @@ class UiService:
         family, kind, proto, _, address = socket.getaddrinfo(
             self._host, self._port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
+        if not self._guard.gate.closed and not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback:
+            raise PermissionError(f"the UI does not listen on {self._host} without a password")
         listener = socket.socket(family, kind, proto)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

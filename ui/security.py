@@ -60,13 +60,22 @@ class Guard:
 
     async def refusal(self, request: web.Request) -> web.StreamResponse | None:
         """The answer that ends this request, or None when it may go on."""
-        if request.headers.get("Host", "").lower() not in self.hosts or len(request.headers.getall("Host")) != 1:
+        if not self._own_host(request):
             return error_response(request, 421, "MISDIRECTED", "this server does not answer for that host name")
         if request.method not in SAFE_METHODS and not same_origin(request):
             return error_response(request, 403, "CROSS_ORIGIN", "changes are accepted from this site only")
         if not self.gate.closed or request.path in OPEN_PATHS or request.path.startswith("/static/"):
             return None
         return await self._login_refusal(request)
+
+    def _own_host(self, request: web.Request) -> bool:
+        """On the list, or the very address this connection came in on (an address cannot be rebound)."""
+        given = request.headers.getall("Host", [])
+        if len(given) != 1:
+            return False
+        local = request.transport.get_extra_info("sockname") if request.transport is not None else None
+        address = f"{bracketed(str(local[0]))}:{local[1]}" if isinstance(local, tuple) else ""
+        return given[0].lower() in self.hosts or given[0] == address
 
     async def _login_refusal(self, request: web.Request) -> web.StreamResponse | None:
         if self.gate.knows(request.cookies.get(COOKIE, "")):
