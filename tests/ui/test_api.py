@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 
@@ -113,7 +114,9 @@ async def test_refusals_have_their_status(ui: RunningUi, code: str, status: int)
 
 async def test_body_above_the_limit(ui: RunningUi) -> None:
     body = b'{"topic": "t", "params": "' + b"x" * (16 * 1024 * 1024) + b'"}'
-    status, _, _ = await ui.call("POST", "/api/jobs", data=body, headers={"Content-Type": "application/json"})
+    status, _, _ = await ui.call(
+        "POST", "/api/jobs", data=io.BytesIO(body), headers={"Content-Type": "application/json"}
+    )
     assert status == 413
 
 
