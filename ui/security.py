@@ -18,11 +18,9 @@ from aiohttp import web
 from ui.errors import BadRequest, error_response
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from aiohttp.typedefs import Handler, Middleware
 
     from ui.auth import Gate
-
-    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 LOG: Final = logging.getLogger("heroredis.ui")
 COOKIE: Final = "heroredis_session"
@@ -94,7 +92,7 @@ class Guard:
         return web.Response(status=303, headers={"Location": f"/login?next={target}" if target else "/login"})
 
 
-def middleware(guard: Guard) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def middleware(guard: Guard) -> Middleware:
     """The outermost middleware: refuse early, turn HTTP exceptions into our own error answers."""
 
     @web.middleware
