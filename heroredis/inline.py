@@ -26,7 +26,7 @@ def split_line(line: bytes) -> list[bytes] | None:
         word = bytearray()
         while at < end and line[at] not in _BLANKS:
             byte = line[at]
-            if byte == QUOTE or byte == APOSTROPHE:
+            if byte in (QUOTE, APOSTROPHE):
                 at = _quoted(line, at + 1, byte, word)
                 if at < 0 or (at < end and line[at] not in _BLANKS):
                     return None

@@ -103,7 +103,8 @@ class Framing:
                 break
             number = number * 10 + digit
             at += 1
-        if at > start and at < stop and data[at] == CR and data[at + 1] == LF and (at == start + 1 or data[start] != ZERO):
+        ended = start < at < stop and data[at] == CR and data[at + 1] == LF
+        if ended and (at == start + 1 or data[start] != ZERO):
             self._take(number, at + 2)
             return at + 2
         self._state = _DIGITS

@@ -1,0 +1,35 @@
+"""heroredis: one process with a Redis server, a durable job system, a web UI and a WebDAV share.
+
+Public names are handed on when they are first asked for, so that importing one part loads no other.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Config": "heroredis.settings",
+    "ServerFactory": "heroredis.factory",
+    "run_in_thread": "heroredis.factory",
+    "Handlers": "jobs.handlers",
+    "Job": "jobs.job",
+    "JobState": "jobs.states",
+}
+__all__ = ["Config", "Handlers", "Job", "JobState", "ServerFactory", "__version__", "run_in_thread"]
+
+if TYPE_CHECKING:
+    from heroredis.factory import ServerFactory, run_in_thread
+    from heroredis.settings import Config
+    from jobs.handlers import Handlers
+    from jobs.job import Job
+    from jobs.states import JobState
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'heroredis' has no attribute {name!r}")
+    return getattr(importlib.import_module(home), name)

@@ -1,0 +1,128 @@
+"""Arguments of a command, read strictly as Redis reads them: numbers, times, options behind the fixed arguments.
+
+Every parser raises RedisError with Redis's own text and changes nothing. It knows no command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from heroredis.errors import (
+    NOT_FLOAT,
+    NOT_INTEGER,
+    NOT_POSITIVE,
+    SYNTAX,
+    TIMEOUT_NEGATIVE,
+    TIMEOUT_NOT_FLOAT,
+    RedisError,
+)
+
+MIN_INT: Final = -(1 << 63)
+MAX_INT: Final = (1 << 63) - 1
+_MINUS: Final = 45
+_ZERO: Final = 48
+
+Parser = Callable[[bytes], object]
+
+
+def read_int(text: bytes) -> int | None:
+    """A 64-bit signed decimal exactly as Redis writes it: no blanks, no plus, no leading zeros; else None."""
+    size = len(text)
+    if size == 0 or size > 20:
+        return None
+    if text.isdigit():
+        if size > 1 and text[0] == _ZERO:
+            return None
+        value = int(text)
+        return value if value <= MAX_INT else None
+    if text[0] == _MINUS and size > 1 and text[1] != _ZERO and text[1:].isdigit():
+        value = int(text)
+        return value if value >= MIN_INT else None
+    return None
+
+
+def read_float(text: bytes) -> float | None:
+    """A float as strtod reads it, with inf but without nan; None when it is none."""
+    if not text or b"_" in text or text[0] in b" \t\r\n\v\f" or text[-1] in b" \t\r\n\v\f":
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if value == value else None
+
+
+def integer(text: bytes) -> int:
+    value = read_int(text)
+    if value is None:
+        raise RedisError(NOT_INTEGER)
+    return value
+
+
+def floating(text: bytes) -> float:
+    value = read_float(text)
+    if value is None:
+        raise RedisError(NOT_FLOAT)
+    return value
+
+
+def natural(text: bytes) -> int:
+    """A count of zero or more."""
+    value = read_int(text)
+    if value is None or value < 0:
+        raise RedisError(NOT_POSITIVE)
+    return value
+
+
+def timeout_ms(text: bytes) -> int:
+    """A blocking timeout given in (fractional) seconds, as milliseconds; 0 waits for ever."""
+    seconds = read_float(text)
+    if seconds is None or seconds * 1000 > MAX_INT:
+        raise RedisError(TIMEOUT_NOT_FLOAT)
+    if seconds < 0:
+        raise RedisError(TIMEOUT_NEGATIVE)
+    milliseconds = int(seconds * 1000)
+    return milliseconds if milliseconds or not seconds else 1
+
+
+def raw(text: bytes) -> bytes:
+    """No parsing: the value of an option as given."""
+    return text
+
+
+class Args:
+    """A cursor over the arguments behind the fixed ones."""
+
+    def __init__(self, items: Sequence[bytes]) -> None:
+        self.items: Final = items
+        self.at = 0
+
+    def options(self, flags: Sequence[str] = (), values: Mapping[str, Parser] | None = None) -> dict[str, object]:
+        """All the rest as options: flags map to True, the others to their parsed value. Unknown -> syntax error."""
+        found: dict[str, object] = {}
+        named = values or {}
+        while self.at < len(self.items):
+            name = self.items[self.at].upper().decode("latin-1")
+            self.at += 1
+            if name in flags:
+                found[name] = True
+            elif name in named and self.at < len(self.items):
+                found[name] = named[name](self.items[self.at])
+                self.at += 1
+            else:
+                raise RedisError(SYNTAX)
+        return found
+
+
+def exclusive(found: Mapping[str, object], *names: str) -> None:
+    """At most one of these options may be given."""
+    if sum(1 for name in names if name in found) > 1:
+        raise RedisError(SYNTAX)
+
+
+def numkeys(text: bytes) -> int:
+    value = read_int(text)
+    if value is None or value <= 0:
+        raise RedisError(b"ERR numkeys should be greater than 0")
+    return value

@@ -1,0 +1,142 @@
+"""A command is data: one declaration from which arity, COMMAND, DOCS, GETKEYS, HELP and ACL categories follow.
+
+`@command(...)` turns a plain function `(ctx, *args) -> reply` into a Command. It knows no server and no client.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Final
+
+FLAGS: Final = frozenset({
+    "write", "readonly", "denyoom", "admin", "pubsub", "noscript", "blocking", "loading", "stale", "skip_monitor",
+    "skip_slowlog", "fast", "no_auth", "no_multi", "no_async_loading", "allow_busy", "movablekeys", "no_mandatory_keys",
+})
+GROUPS: Final = frozenset({
+    "string", "list", "hash", "set", "sorted-set", "generic", "connection", "server", "transactions", "pubsub",
+    "scripting", "stream", "bitmap", "hyperloglog", "geo", "job",
+})
+UNLIMITED: Final = 1 << 30
+Handler = Callable[..., object]
+KeyFinder = Callable[[list[bytes]], list[int]]
+
+
+class KeySpec:
+    """Where the keys stand, as COMMAND tells it: first and last index (name = 0, -1 = last argument) and step."""
+
+    def __init__(self, first: int, last: int, step: int, finder: KeyFinder | None = None) -> None:
+        self.first: Final = first
+        self.last: Final = last
+        self.step: Final = step
+        self.finder: Final = finder
+
+    def indexes(self, argv: list[bytes]) -> list[int]:
+        """Indexes of the keys in a whole request (name included)."""
+        if self.finder is not None:
+            return self.finder(argv)
+        if self.first == 0:
+            return []
+        last = self.last if self.last >= 0 else len(argv) + self.last
+        return list(range(self.first, min(last, len(argv) - 1) + 1, self.step))
+
+
+NO_KEYS: Final = KeySpec(0, 0, 0)
+FIRST: Final = KeySpec(1, 1, 1)
+FIRST_TWO: Final = KeySpec(1, 2, 1)
+ALL: Final = KeySpec(1, -1, 1)
+ALL_BUT_LAST: Final = KeySpec(1, -2, 1)
+
+
+def counted_keys(at: int) -> KeySpec:
+    """Keys behind a count that stands at index `at` (numkeys)."""
+
+    def find(argv: list[bytes]) -> list[int]:
+        count = int(argv[at]) if at < len(argv) and argv[at].isdigit() else 0
+        return list(range(at + 1, min(at + 1 + count, len(argv))))
+
+    return KeySpec(0, 0, 0, find)
+
+
+class Command:
+    """One command or subcommand, with everything that is known about it before a server exists."""
+
+    def __init__(
+        self, name: str, summary: str, group: str, since: str, flags: frozenset[str], keys: KeySpec, run: Handler,
+        journal: str | None, complexity: str,
+    ) -> None:
+        self.name: Final = name
+        self.summary: Final = summary
+        self.group: Final = group
+        self.since: Final = since
+        self.flags: Final = flags
+        self.keys: Final = keys
+        self.run: Final = run
+        self.journal: Final = journal
+        self.complexity: Final = complexity
+        low, high, names = _arguments(run)
+        self.min_args: Final = low
+        self.max_args: Final = high
+        self.arguments: Final = names
+
+    @property
+    def words(self) -> int:
+        """Words of the name: 1, or 2 for a subcommand such as CONFIG GET."""
+        return self.name.count(" ") + 1
+
+    @property
+    def arity(self) -> int:
+        """As COMMAND tells it: arguments with the name; negative = at least that many."""
+        least = self.min_args + self.words
+        return least if self.max_args == self.min_args else -least
+
+    def categories(self) -> list[str]:
+        """ACL categories, derived from group and flags as Redis derives them."""
+        found = []
+        for flag, name in (("write", "write"), ("readonly", "read"), ("admin", "admin"), ("pubsub", "pubsub"),
+                           ("blocking", "blocking"), ("fast", "fast")):
+            if flag in self.flags:
+                found.append(name)
+        if "fast" not in self.flags:
+            found.append("slow")
+        if "admin" in self.flags:
+            found.append("dangerous")
+        by_group = {"generic": "keyspace", "sorted-set": "sortedset", "transactions": "transaction", "server": ""}
+        category = by_group.get(self.group, self.group)
+        if category and category not in found:
+            found.append(category)
+        return sorted(found)
+
+
+def _arguments(run: Handler) -> tuple[int, int, list[str]]:
+    """Fewest and most arguments behind the name, and their names, from the handler's signature."""
+    low = 0
+    high = 0
+    names = []
+    for parameter in list(inspect.signature(run).parameters.values())[1:]:
+        if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+            high = UNLIMITED
+        else:
+            low += parameter.default is inspect.Parameter.empty
+            high += 1
+        names.append(parameter.name)
+    return low, min(high, UNLIMITED), names
+
+
+def command(
+    name: str, summary: str, *, group: str, since: str, flags: str = "", keys: KeySpec = NO_KEYS,
+    journal: str | None = None, complexity: str = "O(1)",
+) -> Callable[[Handler], Command]:
+    """Declare a command. Raises ValueError at import for a flag or group that does not exist."""
+    given = frozenset(flags.split())
+    if not given <= FLAGS:
+        raise ValueError(f"{name}: unknown flags {sorted(given - FLAGS)}")
+    if group not in GROUPS:
+        raise ValueError(f"{name}: unknown group {group}")
+    if keys.finder is not None:
+        given |= {"movablekeys"}
+
+    def declare(run: Handler) -> Command:
+        return Command(name, summary, group, since, given, keys, run, journal, complexity)
+
+    return declare

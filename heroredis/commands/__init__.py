@@ -1,0 +1,1 @@
+"""One file per Redis group; MODULES lists them, nothing registers itself."""

@@ -1,0 +1,158 @@
+"""CLIENT: who is connected, names, and ending or waking connections."""
+
+from __future__ import annotations
+
+from heroredis.args import integer, natural
+from heroredis.command import command
+from heroredis.commands.connection import valid_name
+from heroredis.errors import RedisError, syntax
+from heroredis.reply import OK, Map, Reply, Verbatim
+from heroredis.session.client import Client
+from heroredis.session.context import Context
+
+FILTERS = (b"ID", b"ADDR", b"LADDR", b"USER", b"TYPE", b"SKIPME")
+
+
+@command("CLIENT ID", "Number of this connection.", group="connection", since="5.0.0", flags="noscript loading stale")
+def client_id(ctx: Context) -> Reply:
+    return ctx.client.client_id
+
+
+@command("CLIENT SETNAME", "Name this connection.", group="connection", since="2.6.9", flags="noscript loading stale")
+def client_setname(ctx: Context, name: bytes) -> Reply:
+    ctx.client.name = valid_name(name)
+    return OK
+
+
+@command("CLIENT GETNAME", "Name of this connection.", group="connection", since="2.6.9",
+         flags="noscript loading stale")
+def client_getname(ctx: Context) -> Reply:
+    return ctx.client.name or None
+
+
+@command("CLIENT SETINFO", "What the client library says of itself.", group="connection", since="7.2.0",
+         flags="noscript loading stale")
+def client_setinfo(ctx: Context, attribute: bytes, value: bytes) -> Reply:
+    name = attribute.upper()
+    if name not in (b"LIB-NAME", b"LIB-VER"):
+        raise RedisError(b"ERR Unrecognized option '%b'" % attribute)
+    if any(byte < 33 or byte > 126 for byte in value):
+        raise RedisError(b"ERR %b cannot contain spaces, newlines or special characters." % name.lower())
+    if name == b"LIB-NAME":
+        ctx.client.lib_name = value
+    else:
+        ctx.client.lib_version = value
+    return OK
+
+
+@command("CLIENT INFO", "This connection as CLIENT LIST shows it.", group="connection", since="6.2.0",
+         flags="noscript loading stale")
+def client_info(ctx: Context) -> Reply:
+    return Verbatim(_line(ctx, ctx.client) + b"\n")
+
+
+def _line(ctx: Context, client: Client) -> bytes:
+    return client.describe(ctx.now_ms).encode()
+
+
+@command("CLIENT LIST", "All connections.", group="connection", since="2.4.0", flags="admin noscript loading stale")
+def client_list(ctx: Context, *options: bytes) -> Reply:
+    chosen = list(ctx.server.clients.values())
+    if options:
+        word = options[0].upper()
+        if word == b"TYPE" and len(options) == 2:
+            chosen = chosen if options[1].lower() == b"normal" else []
+        elif word == b"ID" and len(options) > 1:
+            wanted = {natural(text) for text in options[1:]}
+            chosen = [client for client in chosen if client.client_id in wanted]
+        else:
+            raise syntax()
+    return Verbatim(b"".join(_line(ctx, client) + b"\n" for client in chosen))
+
+
+@command("CLIENT KILL", "End connections.", group="connection", since="2.4.0", flags="admin noscript loading stale")
+def client_kill(ctx: Context, *options: bytes) -> Reply:
+    if len(options) == 1:
+        found = [client for client in ctx.server.clients.values() if client.addr.encode() == options[0]]
+        if not found:
+            raise RedisError(b"ERR No such client")
+        _kill(ctx, found)
+        return OK
+    if not options or len(options) % 2:
+        raise syntax()
+    chosen = list(ctx.server.clients.values())
+    skip_me = True
+    for at in range(0, len(options), 2):
+        word, value = options[at].upper(), options[at + 1]
+        if word not in FILTERS:
+            raise syntax()
+        if word == b"SKIPME":
+            if value.lower() not in (b"yes", b"no"):
+                raise syntax()
+            skip_me = value.lower() == b"yes"
+        else:
+            chosen = [client for client in chosen if _matches(client, word, value)]
+    if skip_me:
+        chosen = [client for client in chosen if client is not ctx.client]
+    _kill(ctx, chosen)
+    return len(chosen)
+
+
+def _matches(client: Client, word: bytes, value: bytes) -> bool:
+    if word == b"ID":
+        return client.client_id == integer(value)
+    if word == b"ADDR":
+        return client.addr.encode() == value
+    if word == b"LADDR":
+        return client.laddr.encode() == value
+    if word == b"USER":
+        return client.user == value
+    return value.lower() == b"normal"
+
+
+def _kill(ctx: Context, clients: list[Client]) -> None:
+    for client in clients:
+        client.hang_up()
+
+
+@command("CLIENT UNBLOCK", "Wake a connection that waits.", group="connection", since="5.0.0",
+         flags="admin noscript loading stale")
+def client_unblock(ctx: Context, number: bytes, *reason: bytes) -> Reply:
+    with_error = False
+    if reason:
+        word = reason[0].upper()
+        if len(reason) > 1 or word not in (b"TIMEOUT", b"ERROR"):
+            raise RedisError(b"ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
+        with_error = word == b"ERROR"
+    client = ctx.server.clients.get(integer(number))
+    if client is None or client.unblock is None:
+        return 0
+    return 1 if client.unblock(with_error) else 0
+
+
+@command("CLIENT NO-EVICT", "Accepted; connections are not evicted.", group="connection", since="7.0.0",
+         flags="admin noscript loading stale")
+def client_no_evict(ctx: Context, switch: bytes) -> Reply:
+    if switch.upper() not in (b"ON", b"OFF"):
+        raise syntax()
+    return OK
+
+
+@command("CLIENT NO-TOUCH", "Accepted; reads do not change when a key was last used.", group="connection",
+         since="7.2.0", flags="noscript loading stale")
+def client_no_touch(ctx: Context, switch: bytes) -> Reply:
+    if switch.upper() not in (b"ON", b"OFF"):
+        raise syntax()
+    return OK
+
+
+@command("CLIENT TRACKINGINFO", "State of client-side caching: off.", group="connection", since="6.2.0",
+         flags="noscript loading stale")
+def client_trackinginfo(ctx: Context) -> Reply:
+    return Map([(b"flags", [b"off"]), (b"redirect", -1), (b"prefixes", [])])
+
+
+@command("CLIENT GETREDIR", "Client-side caching is off: -1.", group="connection", since="6.0.0",
+         flags="noscript loading stale")
+def client_getredir(ctx: Context) -> Reply:
+    return -1

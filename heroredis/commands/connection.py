@@ -1,0 +1,130 @@
+"""The connection itself: greeting, authentication, database, protocol version."""
+
+from __future__ import annotations
+
+import hmac
+
+from heroredis.args import read_int
+from heroredis.command import command
+from heroredis.commands.transactions import leave_multi
+from heroredis.errors import BAD_DB_INDEX, NO_AUTH, NO_PROTO, WRONG_PASS, RedisError
+from heroredis.registry import CLOSING, NEEDS_AUTH
+from heroredis.reply import OK, PONG, Map, Reply, Simple
+from heroredis.session.context import Context
+from heroredis.version import REDIS_VERSION
+
+LIBRARY_NAME_LIMIT = 64
+
+
+@command("PING", "Answers PONG, or the message.", group="connection", since="1.0.0", flags="fast")
+def ping(ctx: Context, *message: bytes) -> Reply:
+    if len(message) > 1:
+        raise RedisError(b"ERR wrong number of arguments for 'ping' command")
+    return message[0] if message else PONG
+
+
+@command("ECHO", "Answers the message.", group="connection", since="1.0.0", flags="loading stale fast")
+def echo(ctx: Context, message: bytes) -> Reply:
+    return message
+
+
+def check_password(ctx: Context, user: bytes, password: bytes) -> None:
+    """RedisError unless this is the default user with the right password. Takes the same time either way."""
+    expected = ctx.server.password()
+    right = hmac.compare_digest(password, expected)
+    if user != b"default" or (expected and not right):
+        ctx.server.stats.security_events += 1
+        raise RedisError(WRONG_PASS)
+    ctx.client.authenticated = True
+    ctx.client.user = user
+    ctx.client.gates &= ~NEEDS_AUTH
+
+
+@command("AUTH", "Authenticate the connection.", group="connection", since="1.0.0",
+         flags="noscript loading stale fast no_auth allow_busy")
+def auth(ctx: Context, first: bytes, *rest: bytes) -> Reply:
+    if len(rest) > 1:
+        raise RedisError(b"ERR syntax error")
+    if not rest and not ctx.server.password():
+        raise RedisError(b"ERR AUTH <password> called without any password configured for the default user. "
+                         b"Are you sure your configuration is correct?")
+    check_password(ctx, first if rest else b"default", rest[0] if rest else first)
+    return OK
+
+
+@command("HELLO", "Choose the protocol version, authenticate and name the connection in one go.", group="connection",
+         since="6.0.0", flags="noscript loading stale fast no_auth allow_busy")
+def hello(ctx: Context, *arguments: bytes) -> Reply:
+    version = ctx.resp
+    rest = list(arguments)
+    if rest:
+        asked = read_int(rest.pop(0))
+        if asked is None:
+            raise RedisError(b"ERR Protocol version is not an integer or out of range")
+        if asked not in (2, 3):
+            raise RedisError(NO_PROTO)
+        version = asked
+    credentials: tuple[bytes, bytes] | None = None
+    name: bytes | None = None
+    while rest:
+        option = rest.pop(0)
+        if option.upper() == b"AUTH" and len(rest) >= 2:
+            credentials = (rest.pop(0), rest.pop(0))
+        elif option.upper() == b"SETNAME" and rest:
+            name = valid_name(rest.pop(0))
+        else:
+            raise RedisError(b"ERR Syntax error in HELLO option '%b'" % option)
+    if credentials is not None:
+        check_password(ctx, credentials[0], credentials[1])
+    if not ctx.client.authenticated:
+        raise RedisError(NO_AUTH + b" HELLO must be called with the client already authenticated, otherwise the HELLO "
+                         b"<proto> AUTH <user> <pass> option can be used to authenticate the client and select the "
+                         b"RESP protocol version at the same time")
+    if name is not None:
+        ctx.client.name = name
+    ctx.speak(version)
+    return Map([
+        (b"server", b"redis"), (b"version", REDIS_VERSION.encode()), (b"proto", version), (b"id", ctx.client.client_id),
+        (b"mode", b"standalone"), (b"role", b"master"), (b"modules", []),
+    ])
+
+
+def valid_name(name: bytes) -> bytes:
+    """A name without blanks and control characters, as CLIENT SETNAME wants it."""
+    if any(byte < 33 or byte > 126 for byte in name):
+        raise RedisError(b"ERR Client names cannot contain spaces, newlines or special characters.")
+    return name
+
+
+@command("SELECT", "Change the database of the connection.", group="connection", since="1.0.0",
+         flags="loading stale fast")
+def select(ctx: Context, index: bytes) -> Reply:
+    number = read_int(index)
+    if number is None or abs(number) > 0x7FFFFFFF:
+        raise RedisError(b"ERR value is not an integer or out of range")
+    if not 0 <= number < len(ctx.server.space.databases):
+        raise RedisError(BAD_DB_INDEX)
+    ctx.select(number)
+    return OK
+
+
+@command("QUIT", "Close the connection.", group="connection", since="1.0.0",
+         flags="noscript loading stale fast no_auth allow_busy")
+def quit_(ctx: Context, *ignored: bytes) -> Reply:
+    ctx.client.gates |= CLOSING
+    return OK
+
+
+@command("RESET", "Put the connection back to its beginning.", group="connection", since="6.2.0",
+         flags="noscript loading stale fast no_auth allow_busy")
+def reset(ctx: Context) -> Reply:
+    leave_multi(ctx)
+    ctx.select(0)
+    ctx.speak(2)
+    client = ctx.client
+    client.name = b""
+    client.user = b"default"
+    if ctx.server.password():
+        client.authenticated = False
+        client.gates |= NEEDS_AUTH
+    return Simple(b"RESET")

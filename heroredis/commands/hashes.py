@@ -1,0 +1,197 @@
+"""Hashes: fields and values under one key."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from heroredis.args import MAX_INT, MIN_INT, integer, read_int
+from heroredis.command import FIRST, command
+from heroredis.errors import NOT_FLOAT, OVERFLOW, RedisError
+from heroredis.keyspace.change import GENERIC, HASH
+from heroredis.reply import EMPTY, OK, Map, Reply
+from heroredis.scanning import scan_names, scan_options
+from heroredis.session.context import Context
+from heroredis.types import longdouble
+
+SMALL: Final = 512
+
+
+def _set_pairs(ctx: Context, key: bytes, flat: list[bytes], name: bytes) -> int:
+    if len(flat) % 2:
+        raise RedisError(b"ERR wrong number of arguments for '%b' command" % name)
+    fields = ctx.db.update_hash(key).fields
+    before = len(fields)
+    for at in range(0, len(flat), 2):
+        fields[flat[at]] = flat[at + 1]
+    ctx.db.changed(key, "hset", HASH)
+    return len(fields) - before
+
+
+@command("HSET", "Set fields of a hash; answers how many are new.", group="hash", since="2.0.0",
+         flags="write denyoom fast", keys=FIRST)
+def hset(ctx: Context, key: bytes, field: bytes, value: bytes, *pairs: bytes) -> Reply:
+    if pairs:
+        return _set_pairs(ctx, key, [field, value, *pairs], b"hset")
+    fields = ctx.db.update_hash(key).fields
+    added = 0 if field in fields else 1
+    fields[field] = value
+    ctx.db.changed(key, "hset", HASH)
+    return added
+
+
+@command("HMSET", "Set fields of a hash.", group="hash", since="2.0.0", flags="write denyoom fast", keys=FIRST)
+def hmset(ctx: Context, key: bytes, field: bytes, value: bytes, *pairs: bytes) -> Reply:
+    _set_pairs(ctx, key, [field, value, *pairs], b"hmset")
+    return OK
+
+
+@command("HSETNX", "Set a field that does not exist.", group="hash", since="2.0.0", flags="write denyoom fast",
+         keys=FIRST)
+def hsetnx(ctx: Context, key: bytes, field: bytes, value: bytes) -> Reply:
+    found = ctx.db.find_hash(key)
+    if found is not None and field in found.fields:
+        return 0
+    ctx.db.update_hash(key).fields[field] = value
+    ctx.db.changed(key, "hset", HASH)
+    return 1
+
+
+@command("HGET", "Value of a field.", group="hash", since="2.0.0", flags="readonly fast", keys=FIRST)
+def hget(ctx: Context, key: bytes, field: bytes) -> Reply:
+    found = ctx.db.find_hash(key)
+    return None if found is None else found.fields.get(field)
+
+
+@command("HMGET", "Values of several fields.", group="hash", since="2.0.0", flags="readonly fast", keys=FIRST,
+         complexity="O(N) in fields")
+def hmget(ctx: Context, key: bytes, field: bytes, *fields: bytes) -> Reply:
+    found = ctx.db.find_hash(key)
+    if found is None:
+        return [None] * (1 + len(fields))
+    return [found.fields.get(name) for name in (field, *fields)]
+
+
+@command("HGETALL", "All fields and values.", group="hash", since="2.0.0", flags="readonly", keys=FIRST,
+         complexity="O(N)")
+def hgetall(ctx: Context, key: bytes) -> Reply:
+    found = ctx.db.find_hash(key)
+    return Map([] if found is None else list(found.fields.items()))
+
+
+@command("HKEYS", "All fields.", group="hash", since="2.0.0", flags="readonly", keys=FIRST, complexity="O(N)")
+def hkeys(ctx: Context, key: bytes) -> Reply:
+    found = ctx.db.find_hash(key)
+    return EMPTY if found is None else list(found.fields)
+
+
+@command("HVALS", "All values.", group="hash", since="2.0.0", flags="readonly", keys=FIRST, complexity="O(N)")
+def hvals(ctx: Context, key: bytes) -> Reply:
+    found = ctx.db.find_hash(key)
+    return EMPTY if found is None else list(found.fields.values())
+
+
+@command("HLEN", "How many fields there are.", group="hash", since="2.0.0", flags="readonly fast", keys=FIRST)
+def hlen(ctx: Context, key: bytes) -> Reply:
+    found = ctx.db.find_hash(key)
+    return 0 if found is None else found.size()
+
+
+@command("HEXISTS", "Whether a field exists.", group="hash", since="2.0.0", flags="readonly fast", keys=FIRST)
+def hexists(ctx: Context, key: bytes, field: bytes) -> Reply:
+    found = ctx.db.find_hash(key)
+    return 1 if found is not None and field in found.fields else 0
+
+
+@command("HSTRLEN", "Length of a field's value.", group="hash", since="3.2.0", flags="readonly fast", keys=FIRST)
+def hstrlen(ctx: Context, key: bytes, field: bytes) -> Reply:
+    found = ctx.db.find_hash(key)
+    return 0 if found is None else len(found.fields.get(field, b""))
+
+
+@command("HDEL", "Delete fields.", group="hash", since="2.0.0", flags="write fast", keys=FIRST,
+         complexity="O(N) in fields")
+def hdel(ctx: Context, key: bytes, field: bytes, *fields: bytes) -> Reply:
+    found = ctx.db.find_hash(key)
+    if found is None:
+        return 0
+    removed = 0
+    for name in (field, *fields):
+        if found.fields.pop(name, None) is not None:
+            removed += 1
+    if removed:
+        ctx.db.changed(key, "hdel", HASH)
+        if ctx.db.drop_if_empty(key, found):
+            ctx.db.changed(key, "del", GENERIC)
+    return removed
+
+
+@command("HINCRBY", "Add a whole number to a field.", group="hash", since="2.0.0", flags="write denyoom fast",
+         keys=FIRST)
+def hincrby(ctx: Context, key: bytes, field: bytes, increment: bytes) -> Reply:
+    step = integer(increment)
+    found = ctx.db.find_hash(key)
+    number = read_int(found.fields.get(field, b"0")) if found is not None else 0
+    if number is None:
+        raise RedisError(b"ERR hash value is not an integer")
+    number += step
+    if not MIN_INT <= number <= MAX_INT:
+        raise RedisError(OVERFLOW)
+    ctx.db.update_hash(key).fields[field] = b"%d" % number
+    ctx.db.changed(key, "hincrby", HASH)
+    return number
+
+
+@command("HINCRBYFLOAT", "Add a number with decimals to a field.", group="hash", since="2.6.0",
+         flags="write denyoom fast", keys=FIRST)
+def hincrbyfloat(ctx: Context, key: bytes, field: bytes, increment: bytes) -> Reply:
+    step = longdouble.read(increment)
+    if step is None:
+        raise RedisError(NOT_FLOAT)
+    found = ctx.db.find_hash(key)
+    start = longdouble.read(found.fields.get(field, b"0") if found is not None else b"0")
+    if start is None:
+        raise RedisError(b"ERR hash value is not a float")
+    text = longdouble.shown(longdouble.rounded(start + step))
+    ctx.db.update_hash(key).fields[field] = text
+    ctx.db.changed(key, "hincrbyfloat", HASH)
+    return text
+
+
+@command("HRANDFIELD", "Random fields, with their values when asked for.", group="hash", since="6.2.0",
+         flags="readonly", keys=FIRST, complexity="O(N) in the fields returned")
+def hrandfield(ctx: Context, key: bytes, *options: bytes) -> Reply:
+    if len(options) > 2 or (len(options) == 2 and options[1].upper() != b"WITHVALUES"):
+        raise RedisError(b"ERR syntax error")
+    count = integer(options[0]) if options else None
+    found = ctx.db.find_hash(key)
+    rng = ctx.server.rng
+    if count is None:
+        return None if found is None else rng.choice(list(found.fields))
+    if len(options) == 2 and not -(MAX_INT // 2) <= count <= MAX_INT // 2:
+        raise RedisError(b"ERR value is out of range")
+    if found is None or count == 0:
+        return EMPTY
+    names = list(found.fields)
+    chosen = rng.sample(names, min(count, len(names))) if count > 0 else rng.choices(names, k=-count)
+    if len(options) == 1:
+        return chosen
+    if ctx.resp == 3:
+        return [[name, found.fields[name]] for name in chosen]
+    flat: list[object] = []
+    for name in chosen:
+        flat += [name, found.fields[name]]
+    return flat
+
+
+@command("HSCAN", "Walk through the fields of a hash.", group="hash", since="2.8.0", flags="readonly", keys=FIRST)
+def hscan(ctx: Context, key: bytes, cursor: bytes, *options: bytes) -> Reply:
+    wanted = scan_options(cursor, options, with_type=False)
+    found = ctx.db.find_hash(key)
+    if found is None:
+        return [b"0", EMPTY]
+    following, names = scan_names(ctx, wanted, found.names, SMALL)
+    flat: list[object] = []
+    for name in names:
+        if name in found.fields:
+            flat += [name, found.fields[name]]
+    return [b"%d" % following, flat]

@@ -1,0 +1,365 @@
+"""Lists: pushing, popping and moving at both ends, ranges, and the commands that wait for an element."""
+
+from __future__ import annotations
+
+from heroredis.args import Args, integer, natural, numkeys, timeout_ms
+from heroredis.command import ALL_BUT_LAST, FIRST, FIRST_TWO, counted_keys, command
+from heroredis.errors import NO_SUCH_KEY, OUT_OF_RANGE, RedisError, syntax
+from heroredis.keyspace.change import GENERIC, LIST
+from heroredis.reply import EMPTY, NULL_ARRAY, OK, Reply, Wait
+from heroredis.session.context import Context
+from heroredis.types.list import List
+
+
+
+def _emptied(ctx: Context, key: bytes, items: List, event: str) -> None:
+    """Tell a removal, and the end of the key when it was the last element."""
+    ctx.db.changed(key, event, LIST)
+    if ctx.db.drop_if_empty(key, items):
+        ctx.db.changed(key, "del", GENERIC)
+
+
+@command("LPUSH", "Put elements at the head of a list, making the list when there is none.",
+         group="list", since="1.0.0", flags="write denyoom fast", keys=FIRST)
+def lpush(ctx: Context, key: bytes, element: bytes, *elements: bytes) -> Reply:
+    items = ctx.db.update_list(key)
+    items.push_left(element)
+    for other in elements:
+        items.push_left(other)
+    ctx.db.changed(key, "lpush", LIST)
+    return items.size()
+
+
+@command("RPUSH", "Put elements at the tail of a list, making the list when there is none.",
+         group="list", since="1.0.0", flags="write denyoom fast", keys=FIRST)
+def rpush(ctx: Context, key: bytes, element: bytes, *elements: bytes) -> Reply:
+    items = ctx.db.update_list(key)
+    items.push_right(element)
+    for other in elements:
+        items.push_right(other)
+    ctx.db.changed(key, "rpush", LIST)
+    return items.size()
+
+
+@command("LPUSHX", "Put elements at the head of a list that exists.", group="list", since="2.2.0",
+         flags="write denyoom fast", keys=FIRST)
+def lpushx(ctx: Context, key: bytes, element: bytes, *elements: bytes) -> Reply:
+    items = ctx.db.find_list(key)
+    if items is None:
+        return 0
+    for other in (element, *elements):
+        items.push_left(other)
+    ctx.db.changed(key, "lpush", LIST)
+    return items.size()
+
+
+@command("RPUSHX", "Put elements at the tail of a list that exists.", group="list", since="2.2.0",
+         flags="write denyoom fast", keys=FIRST)
+def rpushx(ctx: Context, key: bytes, element: bytes, *elements: bytes) -> Reply:
+    items = ctx.db.find_list(key)
+    if items is None:
+        return 0
+    for other in (element, *elements):
+        items.push_right(other)
+    ctx.db.changed(key, "rpush", LIST)
+    return items.size()
+
+
+def take(ctx: Context, key: bytes, items: List, left: bool) -> bytes:
+    """Pop one element and tell it."""
+    element = items.pop_left() if left else items.pop_right()
+    _emptied(ctx, key, items, "lpop" if left else "rpop")
+    return element
+
+
+def take_many(ctx: Context, key: bytes, items: List, left: bool, count: int) -> list[object]:
+    """Pop up to `count` elements in the order of popping, told as one write."""
+    taken: list[object] = []
+    for _ in range(min(count, items.size())):
+        taken.append(items.pop_left() if left else items.pop_right())
+    _emptied(ctx, key, items, "lpop" if left else "rpop")
+    return taken
+
+
+def _pop(ctx: Context, key: bytes, counts: tuple[bytes, ...], left: bool) -> Reply:
+    if len(counts) > 1:
+        raise RedisError(b"ERR wrong number of arguments for '%b' command" % (b"lpop" if left else b"rpop"))
+    count = -1
+    if counts:
+        count = natural(counts[0])
+    items = ctx.db.find_list(key)
+    if items is None:
+        return NULL_ARRAY if counts else None
+    if count == 0:
+        return EMPTY
+    if count < 0:
+        return take(ctx, key, items, left)
+    return take_many(ctx, key, items, left, count)
+
+
+@command("LPOP", "Take elements from the head of a list.", group="list", since="1.0.0", flags="write fast", keys=FIRST)
+def lpop(ctx: Context, key: bytes, *count: bytes) -> Reply:
+    return _pop(ctx, key, count, True)
+
+
+@command("RPOP", "Take elements from the tail of a list.", group="list", since="1.0.0", flags="write fast", keys=FIRST)
+def rpop(ctx: Context, key: bytes, *count: bytes) -> Reply:
+    return _pop(ctx, key, count, False)
+
+
+@command("LLEN", "Length of a list.", group="list", since="1.0.0", flags="readonly fast", keys=FIRST)
+def llen(ctx: Context, key: bytes) -> Reply:
+    items = ctx.db.find_list(key)
+    return 0 if items is None else items.size()
+
+
+@command("LRANGE", "Elements of a list from one index to another.", group="list", since="1.0.0", flags="readonly",
+         keys=FIRST, complexity="O(N) in the elements returned")
+def lrange(ctx: Context, key: bytes, start: bytes, stop: bytes) -> Reply:
+    first, last = integer(start), integer(stop)
+    items = ctx.db.find_list(key)
+    if items is None:
+        return EMPTY
+    size = items.size()
+    first = max(0, first + size if first < 0 else first)
+    last = min(size - 1, last + size if last < 0 else last)
+    return EMPTY if first > last else items.slice(first, last + 1)
+
+
+@command("LINDEX", "The element at an index.", group="list", since="1.0.0", flags="readonly", keys=FIRST)
+def lindex(ctx: Context, key: bytes, index: bytes) -> Reply:
+    items = ctx.db.find_list(key)
+    if items is None:
+        return None
+    at = integer(index)
+    if at < 0:
+        at += items.size()
+    return items.get(at) if 0 <= at < items.size() else None
+
+
+@command("LSET", "Set the element at an index.", group="list", since="1.0.0", flags="write denyoom", keys=FIRST)
+def lset(ctx: Context, key: bytes, index: bytes, element: bytes) -> Reply:
+    items = ctx.db.find_list(key)
+    if items is None:
+        raise RedisError(NO_SUCH_KEY)
+    at = integer(index)
+    if at < 0:
+        at += items.size()
+    if not 0 <= at < items.size():
+        raise RedisError(OUT_OF_RANGE)
+    items.put(at, element)
+    ctx.db.changed(key, "lset", LIST)
+    return OK
+
+
+@command("LINSERT", "Insert an element before or after another one.", group="list", since="2.2.0",
+         flags="write denyoom", keys=FIRST, complexity="O(N)")
+def linsert(ctx: Context, key: bytes, where: bytes, pivot: bytes, element: bytes) -> Reply:
+    side = where.upper()
+    if side not in (b"BEFORE", b"AFTER"):
+        raise syntax()
+    items = ctx.db.find_list(key)
+    if items is None:
+        return 0
+    everything = items.to_list()
+    if pivot not in everything:
+        return -1
+    items.insert(everything.index(pivot) + (side == b"AFTER"), element)
+    ctx.db.changed(key, "linsert", LIST)
+    return items.size()
+
+
+@command("LREM", "Remove equal elements.", group="list", since="1.0.0", flags="write", keys=FIRST, complexity="O(N)")
+def lrem(ctx: Context, key: bytes, count: bytes, element: bytes) -> Reply:
+    limit = integer(count)
+    items = ctx.db.find_list(key)
+    removed = 0 if items is None else items.remove(element, limit)
+    if items is not None and removed:
+        _emptied(ctx, key, items, "lrem")
+    return removed
+
+
+@command("LTRIM", "Keep only a range of a list.", group="list", since="1.0.0", flags="write", keys=FIRST,
+         complexity="O(N) in the elements removed")
+def ltrim(ctx: Context, key: bytes, start: bytes, stop: bytes) -> Reply:
+    first, last = integer(start), integer(stop)
+    items = ctx.db.find_list(key)
+    if items is None:
+        return OK
+    size = items.size()
+    first = max(0, first + size if first < 0 else first)
+    last = min(size - 1, last + size if last < 0 else last)
+    if first > last:
+        items.replace([])
+    else:
+        items.keep(first, last + 1)
+    _emptied(ctx, key, items, "ltrim")
+    return OK
+
+
+@command("LPOS", "Index of elements equal to a given one.", group="list", since="6.0.6", flags="readonly", keys=FIRST,
+         complexity="O(N)")
+def lpos(ctx: Context, key: bytes, element: bytes, *options: bytes) -> Reply:
+    found = Args(options).options((), {"RANK": integer, "COUNT": integer, "MAXLEN": integer})
+    rank, count, limit = (_option(found, name) for name in ("RANK", "COUNT", "MAXLEN"))
+    if rank == 0:
+        raise RedisError(b"ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use "
+                         b"negative to start from the end of the list")
+    if rank is not None and rank < -(1 << 63) + 1:
+        raise RedisError(b"ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807")
+    if count is not None and count < 0:
+        raise RedisError(b"ERR COUNT can't be negative")
+    if limit is not None and limit < 0:
+        raise RedisError(b"ERR MAXLEN can't be negative")
+    items = ctx.db.find_list(key)
+    if items is None:
+        return None if count is None else EMPTY
+    hits = _positions(items.to_list(), element, rank or 1, 1 if count is None else count, limit or 0)
+    if count is None:
+        return hits[0] if hits else None
+    return hits
+
+
+def _option(found: dict[str, object], name: str) -> int | None:
+    value = found.get(name)
+    return value if isinstance(value, int) else None
+
+
+def _positions(everything: list[bytes], element: bytes, rank: int, count: int, limit: int) -> list[object]:
+    size = len(everything)
+    indexes = range(size) if rank > 0 else range(size - 1, -1, -1)
+    skip = abs(rank) - 1
+    hits: list[object] = []
+    for seen, index in enumerate(indexes):
+        if limit and seen >= limit:
+            break
+        if everything[index] == element:
+            if skip:
+                skip -= 1
+                continue
+            hits.append(index)
+            if count and len(hits) >= count:
+                break
+    return hits
+
+
+def side(text: bytes) -> bool:
+    """LEFT is true, RIGHT is false."""
+    word = text.upper()
+    if word not in (b"LEFT", b"RIGHT"):
+        raise syntax()
+    return word == b"LEFT"
+
+
+def _move(ctx: Context, source: bytes, destination: bytes, from_left: bool, to_left: bool) -> bytes | None:
+    items = ctx.db.find_list(source)
+    if items is None:
+        return None
+    target = items if source == destination else ctx.db.find_list(destination)
+    element = items.pop_left() if from_left else items.pop_right()
+    if target is None:
+        target = ctx.db.update_list(destination)
+    if to_left:
+        target.push_left(element)
+    else:
+        target.push_right(element)
+    _emptied(ctx, source, items, "lpop" if from_left else "rpop")
+    ctx.db.changed(destination, "lpush" if to_left else "rpush", LIST)
+    return element
+
+
+@command("LMOVE", "Move an element from one end of a list to an end of another.", group="list", since="6.2.0",
+         flags="write denyoom", keys=FIRST_TWO)
+def lmove(ctx: Context, source: bytes, destination: bytes, wherefrom: bytes, whereto: bytes) -> Reply:
+    return _move(ctx, source, destination, side(wherefrom), side(whereto))
+
+
+@command("RPOPLPUSH", "Move the tail of a list to the head of another.", group="list", since="1.2.0",
+         flags="write denyoom", keys=FIRST_TWO)
+def rpoplpush(ctx: Context, source: bytes, destination: bytes) -> Reply:
+    return _move(ctx, source, destination, False, True)
+
+
+def _wait(ctx: Context, keys: list[bytes], milliseconds: int, nothing: object) -> Wait:
+    return Wait([(ctx.db.index, key) for key in keys], milliseconds, nothing)
+
+
+def _blocking_pop(ctx: Context, rest: list[bytes], left: bool) -> Reply:
+    milliseconds = timeout_ms(rest[-1])
+    keys = rest[:-1]
+    for key in keys:
+        items = ctx.db.find_list(key)
+        if items is not None:
+            return [key, take(ctx, key, items, left)]
+    return _wait(ctx, keys, milliseconds, NULL_ARRAY)
+
+
+@command("BLPOP", "Take the head of the first list that has one, waiting for it.", group="list", since="2.0.0",
+         flags="write blocking", keys=ALL_BUT_LAST, complexity="O(N) in keys")
+def blpop(ctx: Context, key: bytes, timeout: bytes, *rest: bytes) -> Reply:
+    return _blocking_pop(ctx, [key, timeout, *rest], True)
+
+
+@command("BRPOP", "Take the tail of the first list that has one, waiting for it.", group="list", since="2.0.0",
+         flags="write blocking", keys=ALL_BUT_LAST, complexity="O(N) in keys")
+def brpop(ctx: Context, key: bytes, timeout: bytes, *rest: bytes) -> Reply:
+    return _blocking_pop(ctx, [key, timeout, *rest], False)
+
+
+@command("BLMOVE", "Move an element between lists, waiting for it.", group="list", since="6.2.0",
+         flags="write denyoom blocking", keys=FIRST_TWO)
+def blmove(ctx: Context, source: bytes, destination: bytes, wherefrom: bytes, whereto: bytes, timeout: bytes) -> Reply:
+    from_left, to_left = side(wherefrom), side(whereto)
+    milliseconds = timeout_ms(timeout)
+    moved = _move(ctx, source, destination, from_left, to_left)
+    return _wait(ctx, [source], milliseconds, None) if moved is None else moved
+
+
+@command("BRPOPLPUSH", "Move the tail of a list to the head of another, waiting for it.", group="list", since="2.2.0",
+         flags="write denyoom blocking", keys=FIRST_TWO)
+def brpoplpush(ctx: Context, source: bytes, destination: bytes, timeout: bytes) -> Reply:
+    milliseconds = timeout_ms(timeout)
+    moved = _move(ctx, source, destination, False, True)
+    return _wait(ctx, [source], milliseconds, None) if moved is None else moved
+
+
+def _multi_pop(ctx: Context, keys: list[bytes], left: bool, count: int) -> Reply:
+    """[key, elements] of the first list that has some, else None."""
+    for key in keys:
+        items = ctx.db.find_list(key)
+        if items is not None:
+            return [key, take_many(ctx, key, items, left, count)]
+    return None
+
+
+def _multi_pop_arguments(count_of_keys: bytes, rest: tuple[bytes, ...]) -> tuple[list[bytes], bool, int]:
+    size = numkeys(count_of_keys)
+    if len(rest) < size + 1:
+        raise syntax()
+    left = side(rest[size])
+    found = Args(rest[size + 1 :]).options((), {"COUNT": _count})
+    return list(rest[:size]), left, _option(found, "COUNT") or 1
+
+
+def _count(text: bytes) -> int:
+    value = integer(text)
+    if value <= 0:
+        raise RedisError(b"ERR count should be greater than 0")
+    return value
+
+
+@command("LMPOP", "Take elements from the first list that has some.", group="list", since="7.0.0", flags="write",
+         keys=counted_keys(1), complexity="O(N+M)")
+def lmpop(ctx: Context, count_of_keys: bytes, key: bytes, *rest: bytes) -> Reply:
+    keys, left, count = _multi_pop_arguments(count_of_keys, (key, *rest))
+    popped = _multi_pop(ctx, keys, left, count)
+    return NULL_ARRAY if popped is None else popped
+
+
+@command("BLMPOP", "Take elements from the first list that has some, waiting for them.", group="list", since="7.0.0",
+         flags="write blocking", keys=counted_keys(2), complexity="O(N+M)")
+def blmpop(ctx: Context, timeout: bytes, count_of_keys: bytes, key: bytes, *rest: bytes) -> Reply:
+    milliseconds = timeout_ms(timeout)
+    keys, left, count = _multi_pop_arguments(count_of_keys, (key, *rest))
+    popped = _multi_pop(ctx, keys, left, count)
+    return _wait(ctx, keys, milliseconds, NULL_ARRAY) if popped is None else popped

@@ -1,0 +1,95 @@
+"""Transactions: commands queued by MULTI and run together by EXEC, unless a watched key was written."""
+
+from __future__ import annotations
+
+from heroredis.command import ALL, command
+from heroredis.dispatch import run
+from heroredis.errors import EXEC_ABORT, RedisError
+from heroredis.registry import IN_MULTI
+from heroredis.reply import NULL_ARRAY, OK, Committing, Durable, Error, Reply, Wait
+from heroredis.session.client import QueuedCommand
+from heroredis.session.context import Context
+
+
+@command("MULTI", "Begin a transaction.", group="transactions", since="1.2.0",
+         flags="noscript loading stale fast allow_busy")
+def multi(ctx: Context) -> Reply:
+    if ctx.client.queued is not None:
+        raise RedisError(b"ERR MULTI calls can not be nested")
+    ctx.client.queued = []
+    ctx.client.gates |= IN_MULTI
+    return OK
+
+
+def leave_multi(ctx: Context) -> None:
+    """Forget queued commands and watched keys."""
+    client = ctx.client
+    client.queued = None
+    client.abort_multi = False
+    client.gates &= ~IN_MULTI
+    ctx.server.watches.forget(client)
+
+
+@command("DISCARD", "Drop the queued commands.", group="transactions", since="2.0.0",
+         flags="noscript loading stale fast allow_busy")
+def discard(ctx: Context) -> Reply:
+    if ctx.client.queued is None:
+        raise RedisError(b"ERR DISCARD without MULTI")
+    leave_multi(ctx)
+    return OK
+
+
+@command("EXEC", "Run the queued commands together.", group="transactions", since="1.2.0",
+         flags="noscript loading stale skip_slowlog", complexity="that of the commands")
+def exec_(ctx: Context) -> Reply:
+    client = ctx.client
+    queued = client.queued
+    if queued is None:
+        raise RedisError(b"ERR EXEC without MULTI")
+    ctx.server.watches.expire_watched(client)
+    aborted, touched = client.abort_multi, client.touched
+    leave_multi(ctx)
+    if aborted:
+        raise RedisError(EXEC_ABORT)
+    if touched:
+        return NULL_ARRAY
+    ctx.in_exec = True
+    try:
+        return _run_all(ctx, queued)
+    finally:
+        ctx.in_exec = False
+
+
+def _run_all(ctx: Context, queued: list[QueuedCommand]) -> Reply:
+    replies: list[object] = []
+    commit: Committing | None = None
+    for command_ in queued:
+        try:
+            reply = run(ctx, command_.entry, command_.argv)
+        except RedisError as error:
+            command_.entry.failed += 1
+            reply = Error(error.message)
+        if isinstance(reply, Wait):
+            reply = reply.on_timeout
+        elif isinstance(reply, Durable):
+            commit = reply.commit
+            reply = reply.value
+        replies.append(reply)
+    return replies if commit is None else Durable(replies, commit)
+
+
+@command("WATCH", "Break the next transaction when one of these keys is written.", group="transactions", since="2.2.0",
+         flags="noscript loading stale fast allow_busy no_multi", keys=ALL, complexity="O(1) per key")
+def watch(ctx: Context, key: bytes, *keys: bytes) -> Reply:
+    if ctx.client.queued is not None:
+        raise RedisError(b"ERR WATCH inside MULTI is not allowed")
+    for name in (key, *keys):
+        ctx.server.watches.watch(ctx.client, (ctx.db.index, name))
+    return OK
+
+
+@command("UNWATCH", "Forget the watched keys.", group="transactions", since="2.2.0",
+         flags="noscript loading stale fast allow_busy")
+def unwatch(ctx: Context) -> Reply:
+    ctx.server.watches.forget(ctx.client)
+    return OK

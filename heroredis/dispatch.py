@@ -1,0 +1,123 @@
+"""One request on its way to its handler: found by name, gated, shown to the owner of its keys, called by count.
+
+Used by connections, by EXEC and by callers inside the process. Raises RedisError, writes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import cast
+
+from heroredis.errors import NO_AUTH, RedisError, wrong_arity
+from heroredis.registry import CLOSING, IN_MULTI, NEEDS_AUTH, Entry
+from heroredis.reply import NO_REPLY, QUEUED
+from heroredis.session.client import QueuedCommand
+from heroredis.session.context import Context
+from heroredis.session.owner import PASS
+
+logger = logging.getLogger("heroredis")
+SHOWN_LIMIT = 128
+
+
+def find_entry(ctx: Context, argv: list[bytes]) -> Entry:
+    """The record of a request, subcommands included; RedisError when there is none."""
+    hidden = ctx.client.gates & NEEDS_AUTH != 0
+    found = ctx.server.registry.find(argv[0])
+    if found is None:
+        raise RedisError(NO_AUTH if hidden else unknown_command(argv))
+    if found.children is None:
+        return found
+    if len(argv) < 2:
+        raise RedisError(NO_AUTH if hidden else wrong_arity(found.name))
+    child = found.children.get(argv[1]) or found.children.get(argv[1].upper())
+    if child is None:
+        name = argv[1][:SHOWN_LIMIT].decode("utf-8", "backslashreplace")
+        raise RedisError(NO_AUTH if hidden else f"ERR unknown subcommand '{name}'. Try {found.name} HELP.".encode())
+    return child
+
+
+def unknown_command(argv: list[bytes]) -> bytes:
+    shown = b""
+    for argument in argv[1:]:
+        if len(shown) >= SHOWN_LIMIT:
+            break
+        shown += b"'" + argument[: SHOWN_LIMIT - len(shown)] + b"' "
+    name = argv[0][:SHOWN_LIMIT]
+    return b"ERR unknown command '" + name + b"', with args beginning with: " + shown
+
+
+def gated(ctx: Context, entry: Entry, argv: list[bytes]) -> object:
+    """The careful way, for a client or server in a special condition."""
+    client = ctx.client
+    gates = client.gates
+    if gates & CLOSING:
+        return NO_REPLY
+    if gates & NEEDS_AUTH and not entry.no_auth:
+        entry.rejected += 1
+        raise RedisError(NO_AUTH)
+    if gates & IN_MULTI and client.queued is not None and not ctx.in_exec:
+        if entry.name not in ("EXEC", "DISCARD", "MULTI", "WATCH", "QUIT", "RESET"):
+            if entry.no_multi:
+                raise RedisError(b"ERR Command not allowed inside a transaction")
+            client.queued.append(QueuedCommand(entry, argv))
+            return QUEUED
+    return run(ctx, entry, argv)
+
+
+def run(ctx: Context, entry: Entry, argv: list[bytes]) -> object:
+    """Call the handler, asking the owner of the keys first where there is one."""
+    if entry.is_write and ctx.server.owned and ctx.db.index == 0:
+        return run_owned(ctx, entry, argv)
+    return call(ctx, entry, argv)
+
+
+def run_owned(ctx: Context, entry: Entry, argv: list[bytes]) -> object:
+    """A write in the database where extensions own keys."""
+    owned = ctx.server.owned
+    if entry.one_key:
+        if not argv[1].startswith(owned):
+            return call(ctx, entry, argv)
+    else:
+        command = entry.command
+        if command is None:
+            return call(ctx, entry, argv)
+        for index in command.keys.indexes(argv):
+            if argv[index].startswith(owned):
+                break
+        else:
+            return call(ctx, entry, argv)
+    command = entry.command
+    if command is not None:
+        for owner in ctx.server.owners:
+            reply = owner.before_write(ctx, command, argv)
+            if reply is not PASS:
+                entry.calls += 1
+                return reply
+    return call(ctx, entry, argv)
+
+
+def call(ctx: Context, entry: Entry, argv: list[bytes]) -> object:
+    """Call the handler with the arguments behind the name, without slicing for the usual counts."""
+    entry.calls += 1
+    handler = cast("Callable[..., object]", entry.run)
+    count = len(argv)
+    try:
+        if entry.words == 1:
+            if count == 2:
+                return handler(ctx, argv[1])
+            if count == 3:
+                return handler(ctx, argv[1], argv[2])
+            if count == 1:
+                return handler(ctx)
+            if count == 4:
+                return handler(ctx, argv[1], argv[2], argv[3])
+        return handler(ctx, *argv[entry.words :])
+    except RedisError:
+        raise
+    except MemoryError:
+        raise RedisError(b"OOM the request does not fit into memory") from None
+    except Exception:
+        # A defect in a handler must not take the connection or the server with it.
+        logger.exception("the command %s failed", entry.name)
+        raise RedisError(b"ERR internal error; the server's log has the details") from None

@@ -1,0 +1,292 @@
+"""The pipeline of a connection: read a request, find it, let it pass the gates, run it, encode or park its reply.
+
+One Session per connection. It knows no socket: bytes come in by `received` and leave by `write`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from heroredis.dispatch import call, find_entry, gated, run_owned
+from heroredis.encoding import BULK_HEADERS, CRLF, INTEGERS, NULL2, NULL3, TABLE, encode, error_line
+from heroredis.errors import ProtocolError, RedisError, wrong_arity
+from heroredis.protocol import RequestReader
+from heroredis.registry import CLOSING, Entry
+from heroredis.reply import OK, Committing, Durable, Wait
+from heroredis.session.blocking import Parked
+from heroredis.session.client import Client
+from heroredis.session.context import Context
+from heroredis.session.core import Core
+
+FAIRNESS: Final = 1000
+
+
+class Held:
+    """A reply that waits for its commit, and the replies behind it."""
+
+    def __init__(self, value: object, commit: Committing) -> None:
+        self.value: Final = value
+        self.commit: Final = commit
+        self.tail: Final[list[bytes]] = []
+
+
+class Session:
+    """Requests in, replies out, in order."""
+
+    def __init__(self, core: Core, client: Client, write: Callable[[bytes], None]) -> None:
+        self.core: Final = core
+        self.client: Final = client
+        self.ctx: Final = Context(core, client)
+        parameters = core.parameters
+        self.reader: Final = RequestReader(parameters.integer("proto-max-bulk-len"),
+                                           parameters.integer("client-query-buffer-limit"))
+        self.reader.set_authenticated(client.authenticated)
+        self.stalled = False
+        """The peer does not take its replies: run nothing more until it does."""
+        self.closed = False
+        self._write: Final = write
+        self._out: list[bytes] = []
+        self._held: Final[deque[Held]] = deque()
+        self._parked: Parked | None = None
+        self._parked_entry: Entry | None = None
+        self._parked_argv: list[bytes] = []
+        self._on_timeout: object = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._scheduled = False
+        client.unblock = self.unblock
+        client.wake = self.finish
+
+    def received(self, data: bytes) -> None:
+        self.reader.feed(data)
+        if self._parked is None and not self._scheduled:
+            self.pump()
+
+    @property
+    def is_parked(self) -> bool:
+        return self._parked is not None
+
+    def pump(self) -> None:
+        """Run every complete request, up to the fair share of a turn, and write all replies at once."""
+        self._scheduled = False
+        if self.closed or self.stalled or self._parked is not None:
+            return
+        core = self.core
+        now = core.space.refresh()
+        self.ctx.now_ms = now
+        self.client.active_ms = now
+        done = self._run_requests(FAIRNESS)
+        core.stats.commands += done
+        if done >= FAIRNESS:
+            self._schedule()
+        self._flush()
+
+    def _schedule(self) -> None:
+        if not self._scheduled and self.core.loop is not None:
+            self._scheduled = True
+            self.core.loop.call_soon(self.pump)
+
+    def _run_requests(self, budget: int) -> int:
+        core = self.core
+        client = self.client
+        ctx = self.ctx
+        reader = self.reader
+        entries = core.registry.entries
+        blocking = core.blocking
+        done = 0
+        while done < budget and self._parked is None:
+            try:
+                argv = reader.read()
+            except ProtocolError as error:
+                self._refuse_protocol(error)
+                break
+            if argv is None:
+                break
+            done += 1
+            found = entries.get(argv[0])
+            try:
+                if found is None or found.children is not None:
+                    found = find_entry(ctx, argv)
+                entry = found
+                argc = len(argv)
+                if argc < entry.low or argc > entry.high:
+                    raise RedisError(wrong_arity(entry.name))
+                if client.gates:
+                    reply = gated(ctx, entry, argv)
+                elif entry.is_write and core.owned and ctx.db.index == 0:
+                    reply = run_owned(ctx, entry, argv)
+                else:
+                    reply = call(ctx, entry, argv)
+            except RedisError as error:
+                self._failed(found, error)
+                continue
+            self._answer(entry, argv, reply)
+            if blocking.ready:
+                blocking.serve()
+            if client.gates & CLOSING:
+                break
+        return done
+
+    def _failed(self, entry: Entry | None, error: RedisError) -> None:
+        if entry is not None:
+            entry.failed += 1
+        self.core.stats.errors += 1
+        if self.client.queued is not None and not self.ctx.in_exec:
+            self.client.abort_multi = True
+        self._out.append(error_line(error.message))
+
+    def _answer(self, entry: Entry, argv: list[bytes], reply: object) -> None:
+        out = self._out
+        if type(reply) is bytes:
+            size = len(reply)
+            out.append(BULK_HEADERS[size] if size < TABLE else b"$%d\r\n" % size)
+            out.append(reply)
+            out.append(CRLF)
+        elif reply is OK:
+            out.append(b"+OK\r\n")
+        elif reply is None:
+            out.append(NULL3 if self.ctx.resp == 3 else NULL2)
+        elif type(reply) is int:
+            out.append(INTEGERS[reply] if 0 <= reply < TABLE else b":%d\r\n" % reply)
+        elif isinstance(reply, Durable):
+            self._hold(reply)
+        elif isinstance(reply, Wait):
+            self._park(entry, argv, reply)
+        else:
+            encode(reply, self.ctx.resp, out)
+
+    def _refuse_protocol(self, error: ProtocolError) -> None:
+        self._out.append(error_line(b"ERR Protocol error: " + error.reason.encode("utf-8", "replace")))
+        self.core.stats.errors += 1
+        self.client.gates |= CLOSING
+
+    def finish(self) -> None:
+        """The client is to be closed: do it as soon as nothing is held back for the disk."""
+        self._unpark()
+        if self.core.loop is not None:
+            self.core.loop.call_soon(self._flush)
+
+    # Writing
+
+    def _flush(self) -> None:
+        if self._out and not self._held:
+            out = self._out
+            self._out = []
+            self._write(out[0] if len(out) == 1 else b"".join(out))
+        if self.client.gates & CLOSING and not self._held and not self.closed:
+            self.closed = True
+            self.client.close()
+
+    def push(self, data: bytes) -> None:
+        """Send what nobody asked for, behind what is waiting."""
+        self._out.append(data)
+        self._flush()
+
+    def _hold(self, reply: Durable) -> None:
+        """The reply, and all later ones of this connection, wait for the disk."""
+        commit = reply.commit
+        if commit.done and not self._held and commit.error is None:
+            encode(reply.value, self.ctx.resp, self._out)
+            return
+        if not self._held and self._out:
+            self._flush()
+        held = Held(reply.value, commit)
+        last = self._held[-1].commit if self._held else None
+        self._held.append(held)
+        self._out = held.tail
+        if last is not commit:
+            self.core.commits.when_done(commit, self._release)
+
+    def _release(self) -> None:
+        ready: list[bytes] = []
+        while self._held and self._held[0].commit.done:
+            held = self._held.popleft()
+            error = held.commit.error
+            if error is None:
+                encode(held.value, self.ctx.resp, ready)
+            else:
+                ready.append(error_line(b"IOERR the outcome is unknown, the disk failed: " + str(error).encode()))
+            ready += held.tail
+        if not self._held:
+            self._out = ready
+        elif ready and not self.closed:
+            self._write(b"".join(ready))
+        if not self.closed:
+            self._flush()
+
+    # Waiting
+
+    def _park(self, entry: Entry, argv: list[bytes], wait: Wait) -> None:
+        self._parked_entry = entry
+        self._parked_argv = argv
+        self._on_timeout = wait.on_timeout
+        parked = Parked(wait.tokens, self._retry)
+        self._parked = parked
+        self.client.is_blocked = True
+        self.core.blocking.park(parked)
+        if wait.timeout_ms > 0 and self.core.loop is not None:
+            self._timer = self.core.loop.call_later(wait.timeout_ms / 1000, self._timed_out)
+
+    def _unpark(self) -> None:
+        if self._parked is not None:
+            self.core.blocking.leave(self._parked)
+        self._parked = None
+        self.client.is_blocked = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _retry(self) -> bool:
+        """Run the parked command again; whether it is served."""
+        entry = self._parked_entry
+        if entry is None or self._parked is None:
+            return True
+        argv = self._parked_argv
+        self.ctx.now_ms = self.core.space.moment.now_ms
+        try:
+            if entry.is_write and self.core.owned and self.ctx.db.index == 0:
+                reply = run_owned(self.ctx, entry, argv)
+            else:
+                reply = call(self.ctx, entry, argv)
+        except RedisError as error:
+            self._unpark()
+            self._failed(entry, error)
+        else:
+            if isinstance(reply, Wait):
+                return False
+            self._unpark()
+            self._answer(entry, argv, reply)
+        self._go_on()
+        return True
+
+    def _go_on(self) -> None:
+        self._flush()
+        self._schedule()
+
+    def _timed_out(self) -> None:
+        self._timer = None
+        reply = self._on_timeout
+        self._unpark()
+        encode(reply, self.ctx.resp, self._out)
+        self._go_on()
+
+    def unblock(self, with_error: bool) -> bool:
+        """CLIENT UNBLOCK; whether the client was blocked."""
+        if self._parked is None:
+            return False
+        reply = self._on_timeout
+        self._unpark()
+        if with_error:
+            self._out.append(error_line(b"UNBLOCKED client unblocked via CLIENT UNBLOCK"))
+        else:
+            encode(reply, self.ctx.resp, self._out)
+        self._go_on()
+        return True
+
+    def ended(self) -> None:
+        """The connection is gone."""
+        self.closed = True
+        self._unpark()
+        self.core.forget_client(self.client)

@@ -1,0 +1,1 @@
+"""The databases: keys, values, expiry. Knows no client and no disk."""

@@ -1,0 +1,197 @@
+"""One database: its keys, their values and their expiry. Every write is told by `changed`.
+
+Strings are held as they are (bytes, int, bytearray, Rendered), other types as objects. Times are Unix milliseconds.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import Final
+
+from heroredis.errors import RedisError, wrong_type
+from heroredis.keyspace.change import EXPIRED, Changes
+from heroredis.types.hash import Hash
+from heroredis.types.list import List
+from heroredis.types.string import Rendered, as_bytes
+
+Value = bytes | int | bytearray | Rendered | List | Hash
+PERSISTENT: Final = -1
+
+
+class Moment:
+    """The time of the running batch, read once, shared by all databases."""
+
+    def __init__(self, now_ms: int) -> None:
+        self.now_ms = now_ms
+
+
+class Database:
+    """Keys to values. A container that has become empty is dropped by who emptied it (`drop_if_empty`)."""
+
+    def __init__(self, index: int, changes: Changes, moment: Moment) -> None:
+        self.index = index
+        self.data: dict[bytes, Value] = {}
+        self.expires: dict[bytes, int] = {}
+        self.dirty = 0
+        self.expired = 0
+        self.owned: tuple[bytes, ...] = ()
+        self._changes: Final = changes
+        self._moment: Final = moment
+        self._heap: list[tuple[int, bytes]] = []
+
+    # Reading
+
+    def lookup(self, key: bytes) -> Value | None:
+        """The value, or None; a key whose time has come is removed first."""
+        if self.expires and key in self.expires:
+            self.expire_if_due(key)
+        return self.data.get(key)
+
+    def expire_if_due(self, key: bytes) -> bool:
+        at = self.expires.get(key, PERSISTENT)
+        if at < 0 or at > self._moment.now_ms:
+            return False
+        self.remove(key)
+        self.expired += 1
+        self.changed(key, "expired", EXPIRED)
+        return True
+
+    def get_string(self, key: bytes) -> bytes | None:
+        value = self.data.get(key) if not self.expires else self.lookup(key)
+        if type(value) is bytes:
+            return value
+        if value is None:
+            return None
+        if isinstance(value, bytes | int | bytearray | Rendered):
+            return as_bytes(value)
+        raise wrong_type()
+
+    def find_list(self, key: bytes) -> List | None:
+        value = self.lookup(key)
+        if value is None or isinstance(value, List):
+            return value
+        raise wrong_type()
+
+    def find_hash(self, key: bytes) -> Hash | None:
+        value = self.lookup(key)
+        if value is None or isinstance(value, Hash):
+            return value
+        raise wrong_type()
+
+    def keys(self) -> list[bytes]:
+        """All living keys, in the order of their making."""
+        if not self.expires:
+            return list(self.data)
+        now = self._moment.now_ms
+        expires = self.expires
+        return [key for key in self.data if expires.get(key, now + 1) > now]
+
+    def size(self) -> int:
+        return len(self.data)
+
+    def is_owned(self, key: bytes) -> bool:
+        return bool(self.owned) and key.startswith(self.owned)
+
+    # Writing
+
+    def update_list(self, key: bytes) -> List:
+        """The list of a key, made when there is none."""
+        found = self.find_list(key)
+        if found is None:
+            found = List()
+            self.data[key] = found
+        return found
+
+    def update_hash(self, key: bytes) -> Hash:
+        found = self.find_hash(key)
+        if found is None:
+            found = Hash()
+            self.data[key] = found
+        return found
+
+    def store(self, key: bytes, value: Value) -> None:
+        """Set a value, whatever was there; the expiry is dropped."""
+        self.data[key] = value
+        if self.expires:
+            self.expires.pop(key, None)
+
+    def replace(self, key: bytes, value: Value) -> None:
+        """Set a value and keep the expiry."""
+        self.data[key] = value
+
+    def remove(self, key: bytes) -> bool:
+        if self.data.pop(key, None) is None:
+            return False
+        if self.expires:
+            self.expires.pop(key, None)
+        return True
+
+    def drop_if_empty(self, key: bytes, value: List | Hash) -> bool:
+        """Remove the key when its container has nothing left; told as "del"."""
+        if value.size() > 0:
+            return False
+        self.remove(key)
+        return True
+
+    def changed(self, key: bytes, event: str, event_class: int) -> None:
+        """Tell a write: the only call by which anything outside hears of it."""
+        self.dirty += 1
+        if self._changes.active:
+            self._changes.tell(self.index, key, event, event_class)
+
+    # Expiry
+
+    def expiry(self, key: bytes) -> int:
+        """When the key expires, or -1."""
+        return self.expires.get(key, PERSISTENT)
+
+    def set_expiry(self, key: bytes, at_ms: int) -> None:
+        self.expires[key] = at_ms
+        heapq.heappush(self._heap, (at_ms, key))
+        if len(self._heap) > 2 * len(self.expires) + 64:
+            self._heap = [(at, name) for name, at in self.expires.items()]
+            heapq.heapify(self._heap)
+
+    def persist(self, key: bytes) -> bool:
+        return self.expires.pop(key, None) is not None
+
+    def expire_due(self, limit: int) -> int:
+        """Remove up to `limit` keys whose time has come, soonest first; how many appointments were looked at."""
+        seen = 0
+        now = self._moment.now_ms
+        while seen < limit and self._heap and self._heap[0][0] <= now:
+            at, key = heapq.heappop(self._heap)
+            seen += 1
+            if self.expires.get(key, PERSISTENT) == at:
+                self.expire_if_due(key)
+        return seen
+
+    def clear(self) -> int:
+        """Remove everything but owned keys; how many went."""
+        before = len(self.data)
+        kept = {key: value for key, value in self.data.items() if self.is_owned(key)} if self.owned else {}
+        self.data = kept
+        self.expires = {}
+        self._heap = []
+        self.dirty += before - len(kept)
+        return before - len(kept)
+
+    def adopt(self, other: Database) -> None:
+        """Exchange contents with `other` (SWAPDB); owned keys stay."""
+        mine, theirs = self._movable(), other._movable()
+        for key in mine:
+            del self.data[key]
+        for key in theirs:
+            del other.data[key]
+        self.data.update(theirs)
+        other.data.update(mine)
+        self.expires, other.expires = other.expires, self.expires
+        self._heap, other._heap = other._heap, self._heap
+
+    def _movable(self) -> dict[bytes, Value]:
+        return {key: value for key, value in self.data.items() if not self.is_owned(key)}
+
+
+def refused_owned(key: bytes) -> RedisError:
+    shown = key.decode("utf-8", "backslashreplace")
+    return RedisError(f"REFUSED the key {shown} belongs to the job system; use the JOB commands".encode())

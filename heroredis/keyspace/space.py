@@ -1,0 +1,51 @@
+"""All databases of one server, with what they share: the time, the listeners, the scans in progress."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from heroredis.clock import Clock
+from heroredis.keyspace.change import Changes
+from heroredis.keyspace.database import Database, Moment
+from heroredis.keyspace.scan import Scans
+
+
+class Space:
+    """The databases 0 to `count` - 1. Owned prefixes hold in database 0 only."""
+
+    def __init__(self, count: int, clock: Clock) -> None:
+        self.clock: Final = clock
+        self.moment: Final = Moment(clock.now_ms())
+        self.changes: Final = Changes()
+        self.scans: Final = Scans()
+        self.databases: Final = [Database(index, self.changes, self.moment) for index in range(count)]
+
+    def refresh(self) -> int:
+        """Read the clock for the batch that begins."""
+        now = self.clock.now_ms()
+        self.moment.now_ms = now
+        return now
+
+    def own(self, prefixes: tuple[bytes, ...]) -> None:
+        """Keys that begin so belong to an extension."""
+        self.databases[0].owned = self.databases[0].owned + prefixes
+
+    def swap(self, one: int, two: int) -> None:
+        """Exchange two databases; watchers of both are told."""
+        if one == two:
+            return
+        self.databases[one].adopt(self.databases[two])
+        self.changes.flushed(one)
+        self.changes.flushed(two)
+
+    def flush(self, index: int | None) -> int:
+        """Empty one database or all; how many keys went. Owned keys stay."""
+        removed = 0
+        for database in self.databases if index is None else [self.databases[index]]:
+            self.changes.flushed(database.index)
+            removed += database.clear()
+        return removed
+
+    def expire_due(self, limit: int) -> int:
+        self.refresh()
+        return sum(database.expire_due(limit) for database in self.databases)

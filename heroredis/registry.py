@@ -1,0 +1,92 @@
+"""The commands of one server: prepared records found by name, with their counters.
+
+Containers such as CONFIG are made from their children. Knows no client.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Final
+
+from heroredis.command import UNLIMITED, Command
+
+# Gates: bits of a client's or server's condition that make the pipeline look twice before it runs a command.
+NEEDS_AUTH: Final = 1
+IN_MULTI: Final = 2
+SUBSCRIBED: Final = 4
+CLOSING: Final = 8
+
+
+class Entry:
+    """A command as the pipeline wants it: bounds on the length of the request, bits, counters."""
+
+    def __init__(self, command: Command | None, name: str) -> None:
+        self.command: Final = command
+        self.name: Final = name
+        self.children: dict[bytes, Entry] | None = None if command is not None else {}
+        self.words = 1 if command is None else command.words
+        self.run: object = None if command is None else command.run
+        self.low = 1 if command is None else command.min_args + self.words
+        self.high = UNLIMITED if command is None else min(command.max_args + self.words, UNLIMITED)
+        flags = frozenset[str]() if command is None else command.flags
+        self.is_write = "write" in flags
+        self.one_key = command is not None and command.keys.first == 1 and command.keys.last == 1
+        self.no_auth = "no_auth" in flags
+        self.no_multi = "no_multi" in flags
+        self.calls = 0
+        self.failed = 0
+        self.rejected = 0
+
+
+class Registry:
+    """Finds a command by the name that a client sent."""
+
+    def __init__(self) -> None:
+        self.entries: Final[dict[bytes, Entry]] = {}
+        """Name as received (upper, lower, and whatever was asked for before) -> record."""
+        self.commands: Final[dict[str, Entry]] = {}
+        """Every command and subcommand by its full upper-case name."""
+
+    def include(self, module: ModuleType) -> None:
+        """Add every Command of a module, in the order of their names."""
+        for name in sorted(vars(module)):
+            value = getattr(module, name)
+            if isinstance(value, Command):
+                self.add(value)
+
+    def add(self, command: Command) -> None:
+        if command.name in self.commands:
+            raise ValueError(f"command {command.name} is declared twice")
+        entry = Entry(command, command.name)
+        self.commands[command.name] = entry
+        first, _, second = command.name.partition(" ")
+        if not second:
+            self._name(entry, first)
+            return
+        container = self.commands.get(first)
+        if container is None:
+            container = Entry(None, first)
+            self.commands[first] = container
+            self._name(container, first)
+        if container.children is None:
+            raise ValueError(f"{first} is a command of its own and cannot contain {second}")
+        container.children[second.encode()] = entry
+
+    def _name(self, entry: Entry, name: str) -> None:
+        self.entries[name.encode()] = entry
+        self.entries[name.lower().encode()] = entry
+
+    def find(self, name: bytes) -> Entry | None:
+        """The record of a top-level command, in any case of letters."""
+        entry = self.entries.get(name)
+        return entry if entry is not None else self.entries.get(name.upper())
+
+    def resolve(self, words: list[bytes]) -> Entry | None:
+        """The record that a request reaches: a subcommand's where the container has it, else the command's."""
+        entry = self.find(words[0])
+        if entry is not None and entry.children is not None and len(words) > 1:
+            return entry.children.get(words[1].upper())
+        return entry
+
+    def top_level(self) -> list[Entry]:
+        return [entry for name, entry in self.commands.items() if " " not in name]

@@ -1,0 +1,1 @@
+"""Clients and what they wait for: connections, watching, blocking."""

@@ -1,0 +1,91 @@
+"""Parked commands: each waits for tokens (a key, or what an extension signals) and is run again when one is ready.
+
+Those who waited longest are served first. Knows no protocol; whoever parks brings the way to try again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Final
+
+from heroredis.keyspace.change import ChangeListener
+from heroredis.keyspace.space import Space
+
+
+class Parked:
+    """One waiting command. `retry` runs it again and tells whether it is served."""
+
+    def __init__(self, tokens: list[Hashable], retry: Callable[[], bool]) -> None:
+        self.tokens: Final = tokens
+        self.retry: Final = retry
+        self.waiting = True
+
+
+class Blocking(ChangeListener):
+    """Tokens, and who waits for them in which order."""
+
+    def __init__(self, space: Space) -> None:
+        self._space: Final = space
+        self._waiting: Final[dict[Hashable, dict[Parked, None]]] = {}
+        self._ready: dict[Hashable, None] = {}
+        self.ready = False
+        """Whether `serve` has something to do."""
+        self.count = 0
+        space.changes.listen(self)
+
+    def park(self, parked: Parked) -> None:
+        self.count += 1
+        for token in parked.tokens:
+            self._waiting.setdefault(token, {})[parked] = None
+            if isinstance(token, tuple) and self._is_key(token):
+                self._space.changes.watch(token)
+
+    def leave(self, parked: Parked) -> None:
+        """Wait no more; called once, when served, timed out or gone."""
+        parked.waiting = False
+        self.count -= 1
+        for token in set(parked.tokens):
+            others = self._waiting.get(token)
+            if others is not None:
+                others.pop(parked, None)
+                if not others:
+                    del self._waiting[token]
+        for token in parked.tokens:
+            if isinstance(token, tuple) and self._is_key(token):
+                self._space.changes.unwatch(token)
+
+    def _is_key(self, token: tuple[object, ...]) -> bool:
+        return len(token) == 2 and isinstance(token[0], int)
+
+    def signal(self, token: Hashable) -> None:
+        """Something that commands may wait for is there; they run at the next `serve`."""
+        if token in self._waiting:
+            self._ready[token] = None
+            self.ready = True
+
+    def on_change(self, database: int, key: bytes, event: str, event_class: int) -> None:
+        if key in self._space.databases[database].data:
+            self.signal((database, key))
+
+    def on_flush(self, database: int) -> None:
+        for key in self._space.changes.keys_of_interest(database):
+            self.signal((database, key))
+
+    def serve(self) -> None:
+        """Run the commands whose tokens are ready, in the order in which they came."""
+        while self._ready:
+            tokens = list(self._ready)
+            self._ready.clear()
+            self.ready = False
+            for token in tokens:
+                self._serve_token(token)
+
+    def _serve_token(self, token: Hashable) -> None:
+        for parked in list(self._waiting.get(token, ())):
+            if not parked.waiting or parked.retry():
+                continue
+            if isinstance(token, tuple) and self._is_key(token):
+                index = token[0]
+                if isinstance(index, int) and token[1] in self._space.databases[index].data:
+                    continue
+            return

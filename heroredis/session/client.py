@@ -1,0 +1,79 @@
+"""A connected client as CLIENT LIST shows it. Knows neither its socket nor the commands it sends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from heroredis.registry import CLOSING, Entry
+
+
+class Client:
+    """Who is connected, and what the connection has said about itself. Times are Unix milliseconds."""
+
+    def __init__(self, client_id: int, addr: str, laddr: str, now_ms: int, close: Callable[[], None]) -> None:
+        self.client_id: Final = client_id
+        self.addr: Final = addr
+        self.laddr: Final = laddr
+        self.created_ms: Final = now_ms
+        self.close: Final = close
+        """Ends the connection now; what was written before is still sent."""
+        self.active_ms = now_ms
+        self.name = b""
+        self.lib_name = b""
+        self.lib_version = b""
+        self.db_index = 0
+        self.resp = 2
+        self.user = b"default"
+        self.authenticated = True
+        self.last_command = "NULL"
+        self.gates = 0
+        self.queued: list[QueuedCommand] | None = None
+        self.abort_multi = False
+        self.touched = False
+        self.watched: set[tuple[int, bytes]] = set()
+        self.is_blocked = False
+        self.reply_mode = 0
+        self.unblock: Callable[[bool], bool] | None = None
+        self.wake: Callable[[], None] | None = None
+
+    def hang_up(self) -> None:
+        """End the connection once everything that was answered has been sent."""
+        self.gates |= CLOSING
+        if self.wake is not None:
+            self.wake()
+
+    def flags(self) -> str:
+        shown = ""
+        if self.is_blocked:
+            shown += "b"
+        if self.queued is not None:
+            shown += "x"
+        if self.touched:
+            shown += "d"
+        if self.laddr.startswith("/"):
+            shown += "U"
+        return shown or "N"
+
+    def describe(self, now_ms: int) -> str:
+        """One line of CLIENT LIST."""
+        multi = -1 if self.queued is None else len(self.queued)
+        name = self.name.decode("utf-8", "backslashreplace")
+        library = self.lib_name.decode("utf-8", "backslashreplace")
+        version = self.lib_version.decode("utf-8", "backslashreplace")
+        return (
+            f"id={self.client_id} addr={self.addr} laddr={self.laddr} fd=-1 name={name} "
+            f"age={max(0, now_ms - self.created_ms) // 1000} idle={max(0, now_ms - self.active_ms) // 1000} "
+            f"flags={self.flags()} db={self.db_index} sub=0 psub=0 ssub=0 multi={multi} qbuf=0 qbuf-free=0 argv-mem=0 "
+            f"multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0 events=r cmd={self.last_command} "
+            f"user={self.user.decode('utf-8', 'backslashreplace')} redir=-1 resp={self.resp} "
+            f"lib-name={library} lib-ver={version}"
+        )
+
+
+class QueuedCommand:
+    """A command that waits for EXEC."""
+
+    def __init__(self, entry: Entry, argv: list[bytes]) -> None:
+        self.entry: Final = entry
+        self.argv: Final = argv

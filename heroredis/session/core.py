@@ -1,0 +1,97 @@
+"""What the parts of one server share: keyspace, registry, clock, parameters, clients. There are no globals.
+
+Commands reach it as `ctx.server`. It opens no sockets and knows no extension by name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections.abc import Callable, Hashable
+from typing import Final
+
+from heroredis.clock import Clock
+from heroredis.keyspace.space import Space
+from heroredis.parameters import Parameters
+from heroredis.registry import NEEDS_AUTH, Registry
+from heroredis.session.blocking import Blocking
+from heroredis.session.client import Client
+from heroredis.session.commits import Commits
+from heroredis.session.owner import Owner
+from heroredis.session.watch import Watches
+
+
+class Stats:
+    """Counters since the start."""
+
+    def __init__(self) -> None:
+        self.commands = 0
+        self.connections = 0
+        self.rejected_connections = 0
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.errors = 0
+        self.security_events = 0
+
+
+class Core:
+    """One server's shared state."""
+
+    def __init__(self, clock: Clock, parameters: Parameters, rng: random.Random | None = None) -> None:
+        self.clock: Final = clock
+        self.parameters: Final = parameters
+        self.rng: Final = rng or random.Random()
+        self.space: Final = Space(parameters.integer("databases"), clock)
+        self.registry: Final = Registry()
+        self.blocking: Final = Blocking(self.space)
+        self.watches: Final = Watches(self.space)
+        self.commits: Final = Commits()
+        self.stats: Final = Stats()
+        self.clients: Final[dict[int, Client]] = {}
+        self.owners: Final[list[Owner]] = []
+        self.owned: tuple[bytes, ...] = ()
+        self.started_ms: Final = clock.now_ms()
+        self.run_id: Final = os.urandom(20).hex()
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.listeners: Final[list[tuple[str, int]]] = []
+        self.on_shutdown: Callable[[], None] | None = None
+        self.extra_info: Final[list[Callable[[], list[tuple[str, list[tuple[str, str]]]]]]] = []
+        self._last_client = 0
+
+    def new_client(self, addr: str, laddr: str, close: Callable[[], None]) -> Client:
+        self._last_client += 1
+        client = Client(self._last_client, addr, laddr, self.clock.now_ms(), close)
+        if self.password():
+            client.authenticated = False
+            client.gates |= NEEDS_AUTH
+        self.stats.connections += 1
+        return client
+
+    def forget_client(self, client: Client) -> None:
+        self.clients.pop(client.client_id, None)
+        self.watches.forget(client)
+        for owner in self.owners:
+            owner.client_closed(client)
+
+    def password(self) -> bytes:
+        return self.parameters.get("requirepass")
+
+    def own(self, owner: Owner, prefixes: tuple[bytes, ...]) -> None:
+        """Keys of database 0 that begin so are `owner`'s: it sees each write before it happens."""
+        self.owners.append(owner)
+        self.owned = self.owned + prefixes
+        self.space.own(prefixes)
+
+    def signal(self, token: Hashable) -> None:
+        """Wake the commands that wait for `token`; they run in this turn of the loop or the next."""
+        blocking = self.blocking
+        was_ready = blocking.ready
+        blocking.signal(token)
+        if blocking.ready and not was_ready and self.loop is not None:
+            self.loop.call_soon(self._serve)
+
+    def _serve(self) -> None:
+        if self.blocking.ready:
+            self.space.refresh()
+            self.blocking.serve()

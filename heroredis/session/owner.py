@@ -1,0 +1,25 @@
+"""What owners of key prefixes are asked before a write to their keys, and told when a client leaves."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from heroredis.command import Command
+from heroredis.reply import Sentinel
+from heroredis.session.client import Client
+
+PASS: Final = Sentinel("PASS")
+
+
+class Owner:
+    """Base of extensions: the part that the pipeline calls."""
+
+    def before_write(self, ctx: object, command: Command, argv: list[bytes]) -> object:
+        """A write command that names an owned key is about to run in database 0.
+
+        PASS lets it run, a reply value is answered instead, RedisError refuses it. `ctx` is the caller's Context.
+        """
+        return PASS
+
+    def client_closed(self, client: Client) -> None:
+        """A connection is gone."""

@@ -1,0 +1,1 @@
+"""Values that keys hold: pure data, without keys, clients or replies."""
