@@ -17,19 +17,14 @@ MAX_ID: Final = 2**63 - 1
 MAX_TOPIC: Final = 1024
 _DIGITS: Final = re.compile(r"[0-9]{1,19}")
 _STATUS: Final = {
-    "NOTFOUND": 404,
-    "NOT_FOUND": 404,
     "NOJOB": 404,
+    "NOTFOUND": 404,
     "REFUSED": 409,
-    "STATE": 409,
-    "CONFLICT": 409,
+    "BADSTATE": 409,
+    "STALE": 409,
+    "IOERR": 503,
     "FULL": 503,
-    "STOREFULL": 503,
-    "STOREFAILED": 503,
-    "MISCONF": 503,
-    "UNAVAILABLE": 503,
     "CLOSED": 503,
-    "CLOSING": 503,
 }
 
 

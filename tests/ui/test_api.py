@@ -99,7 +99,7 @@ async def test_wrong_bodies(ui: RunningUi, body: bytes) -> None:
     assert not ui.jobs.versions
 
 
-@pytest.mark.parametrize(("code", "status"), [("REFUSED", 409), ("INVALID", 422), ("FULL", 503), ("NOTFOUND", 404)])
+@pytest.mark.parametrize(("code", "status"), [("REFUSED", 409), ("INVALID", 422), ("IOERR", 503), ("NOJOB", 404)])
 async def test_refusals_have_their_status(ui: RunningUi, code: str, status: int) -> None:
     ui.jobs.refuse = JobRefused(code, "no <b>way</b>")
     answered, body, _ = await ui.call("POST", "/api/jobs", json={"topic": "t"})
