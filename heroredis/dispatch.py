@@ -29,6 +29,8 @@ def find_entry(ctx: Context, argv: list[bytes]) -> Entry:
     if found.children is None:
         return found
     if len(argv) < 2:
+        if found.command is not None:
+            return found
         raise RedisError(NO_AUTH if hidden else wrong_arity(found.name))
     child = found.children.get(argv[1]) or found.children.get(argv[1].upper())
     if child is None:

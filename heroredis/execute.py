@@ -47,6 +47,7 @@ class Session:
         self.stalled = False
         """The peer does not take its replies: run nothing more until it does."""
         self.closed = False
+        self._fresh = True
         self._write: Final = write
         self._out: list[bytes] = []
         self._held: Final[deque[Held]] = deque()
@@ -56,6 +57,8 @@ class Session:
         self._on_timeout: object = None
         self._timer: asyncio.TimerHandle | None = None
         self._scheduled = False
+        self.on_progress: Callable[[], None] | None = None
+        """Called once after input was read that had to wait."""
         client.unblock = self.unblock
         client.wake = self.finish
 
@@ -63,6 +66,11 @@ class Session:
         self.reader.feed(data)
         if self._parked is None and not self._scheduled:
             self.pump()
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether no request has come yet."""
+        return self._fresh
 
     @property
     def is_parked(self) -> bool:
@@ -74,16 +82,22 @@ class Session:
         if self.closed or self.stalled or self._parked is not None:
             return
         core = self.core
+        self._fresh = False
         now = core.space.refresh()
         self.ctx.now_ms = now
         self.client.active_ms = now
         done = self._run_requests(FAIRNESS)
         core.stats.commands += done
         if done >= FAIRNESS:
-            self._schedule()
+            self.schedule()
+        elif self.on_progress is not None and self._parked is None:
+            resume = self.on_progress
+            self.on_progress = None
+            resume()
         self._flush()
 
-    def _schedule(self) -> None:
+    def schedule(self) -> None:
+        """Go on with what was received, in the next turn of the loop."""
         if not self._scheduled and self.core.loop is not None:
             self._scheduled = True
             self.core.loop.call_soon(self.pump)
@@ -263,7 +277,7 @@ class Session:
 
     def _go_on(self) -> None:
         self._flush()
-        self._schedule()
+        self.schedule()
 
     def _timed_out(self) -> None:
         self._timer = None

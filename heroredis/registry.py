@@ -8,7 +8,8 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Final
 
-from heroredis.command import UNLIMITED, Command
+from heroredis.command import NO_KEYS, UNLIMITED, Command
+from heroredis.reply import Simple
 
 # Gates: bits of a client's or server's condition that make the pipeline look twice before it runs a command.
 NEEDS_AUTH: Final = 1
@@ -68,9 +69,15 @@ class Registry:
             container = Entry(None, first)
             self.commands[first] = container
             self._name(container, first)
-        if container.children is None:
-            raise ValueError(f"{first} is a command of its own and cannot contain {second}")
+        if container.children is None:  # a command of its own that has subcommands too, as COMMAND
+            container.children = {}
         container.children[second.encode()] = entry
+
+    def add_help(self) -> None:
+        """Give every container a HELP that is made from its children."""
+        for container in self.top_level():
+            if container.children is not None and b"HELP" not in container.children:
+                self.add(help_of(container))
 
     def _name(self, entry: Entry, name: str) -> None:
         self.entries[name.encode()] = entry
@@ -90,3 +97,20 @@ class Registry:
 
     def top_level(self) -> list[Entry]:
         return [entry for name, entry in self.commands.items() if " " not in name]
+
+
+def help_of(container: Entry) -> Command:
+    """The HELP subcommand of a container."""
+    children = container.children or {}
+
+    def run(ctx: object) -> object:
+        lines = [Simple(f"{container.name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:".encode())]
+        for name in sorted(children):
+            command = children[name].command
+            if command is not None:
+                shown = " ".join([name.decode(), *(f"<{argument}>" for argument in command.arguments)])
+                lines += [Simple(shown.encode()), Simple(f"    {command.summary}".encode())]
+        return lines
+
+    return Command(f"{container.name} HELP", "Shows this help.", "server", "5.0.0", frozenset({"loading", "stale"}),
+                   NO_KEYS, run, None, "O(1)")

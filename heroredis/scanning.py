@@ -37,7 +37,9 @@ def scan_options(cursor: bytes, options: tuple[bytes, ...], *, with_type: bool) 
                   type_name.lower() if isinstance(type_name, bytes) else None)
 
 
-def scan_names(ctx: Context, wanted: Wanted, snapshot: Callable[[], list[bytes]], small: int) -> tuple[int, list[bytes]]:
+def scan_names(
+    ctx: Context, wanted: Wanted, snapshot: Callable[[], list[bytes]], small: int
+) -> tuple[int, list[bytes]]:
     """The cursor behind this step, and the names of it that match. Up to `small` names come at once."""
     scans = ctx.server.space.scans
     cursor = wanted.cursor

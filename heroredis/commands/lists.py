@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from heroredis.args import Args, integer, natural, numkeys, timeout_ms
-from heroredis.command import ALL_BUT_LAST, FIRST, FIRST_TWO, counted_keys, command
+from heroredis.command import ALL_BUT_LAST, FIRST, FIRST_TWO, command, counted_keys
 from heroredis.errors import NO_SUCH_KEY, OUT_OF_RANGE, RedisError, syntax
 from heroredis.keyspace.change import GENERIC, LIST
 from heroredis.reply import EMPTY, NULL_ARRAY, OK, Reply, Wait
 from heroredis.session.context import Context
 from heroredis.types.list import List
-
 
 
 def _emptied(ctx: Context, key: bytes, items: List, event: str) -> None:

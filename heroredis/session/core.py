@@ -47,7 +47,7 @@ class Core:
         self.blocking: Final = Blocking(self.space)
         self.watches: Final = Watches(self.space)
         self.commits: Final = Commits()
-        self.stats: Final = Stats()
+        self.stats = Stats()
         self.clients: Final[dict[int, Client]] = {}
         self.owners: Final[list[Owner]] = []
         self.owned: tuple[bytes, ...] = ()
@@ -73,6 +73,12 @@ class Core:
         self.watches.forget(client)
         for owner in self.owners:
             owner.client_closed(client)
+
+    def reset_stats(self) -> None:
+        """CONFIG RESETSTAT."""
+        self.stats = Stats()
+        for entry in self.registry.commands.values():
+            entry.calls = entry.failed = entry.rejected = 0
 
     def password(self) -> bytes:
         return self.parameters.get("requirepass")

@@ -1,0 +1,116 @@
+"""The server: information, parameters, emptying databases, time, shutting down."""
+
+from __future__ import annotations
+
+import asyncio
+
+from heroredis.args import integer
+from heroredis.command import command
+from heroredis.commands.keys import database
+from heroredis.errors import RedisError, syntax
+from heroredis.information import render
+from heroredis.reply import NO_REPLY, OK, Map, Reply, Verbatim
+from heroredis.session.context import Context
+
+
+@command("INFO", "Facts and counters of the server, by section.", group="server", since="1.0.0", flags="loading stale")
+def info(ctx: Context, *sections: bytes) -> Reply:
+    return Verbatim(render(ctx.server, [name.decode("latin-1").lower() for name in sections]).encode())
+
+
+@command("TIME", "Unix time: seconds and microseconds.", group="server", since="2.6.0", flags="loading stale fast")
+def time_(ctx: Context) -> Reply:
+    now = ctx.server.clock.now_us()
+    return [b"%d" % (now // 1_000_000), b"%d" % (now % 1_000_000)]
+
+
+def _check_mode(options: tuple[bytes, ...]) -> None:
+    if len(options) > 1 or (options and options[0].upper() not in (b"ASYNC", b"SYNC")):
+        raise syntax()
+
+
+@command("FLUSHDB", "Remove all keys of the database, except owned ones.", group="server", since="1.0.0",
+         flags="write", complexity="O(N)")
+def flushdb(ctx: Context, *mode: bytes) -> Reply:
+    _check_mode(mode)
+    ctx.server.space.flush(ctx.db.index)
+    return OK
+
+
+@command("FLUSHALL", "Remove all keys of all databases, except owned ones.", group="server", since="1.0.0",
+         flags="write", complexity="O(N)")
+def flushall(ctx: Context, *mode: bytes) -> Reply:
+    _check_mode(mode)
+    ctx.server.space.flush(None)
+    return OK
+
+
+@command("SWAPDB", "Exchange two databases; owned keys stay.", group="server", since="4.0.0", flags="write fast",
+         complexity="O(N)")
+def swapdb(ctx: Context, index1: bytes, index2: bytes) -> Reply:
+    try:
+        integer(index1)
+    except RedisError:
+        raise RedisError(b"ERR invalid first DB index") from None
+    try:
+        integer(index2)
+    except RedisError:
+        raise RedisError(b"ERR invalid second DB index") from None
+    ctx.server.space.swap(database(ctx, index1).index, database(ctx, index2).index)
+    return OK
+
+
+@command("CONFIG GET", "Values of the parameters that match.", group="server", since="2.0.0",
+         flags="admin noscript loading stale", complexity="O(N)")
+def config_get(ctx: Context, pattern: bytes, *patterns: bytes) -> Reply:
+    found: dict[str, bytes] = {}
+    for one in (pattern, *patterns):
+        for name, value in ctx.server.parameters.matching(one):
+            found[name] = value
+    return Map([(name.encode(), value) for name, value in found.items()])
+
+
+@command("CONFIG SET", "Change parameters while running.", group="server", since="2.0.0",
+         flags="admin noscript loading stale", complexity="O(N)")
+def config_set(ctx: Context, parameter: bytes, value: bytes, *pairs: bytes) -> Reply:
+    flat = [parameter, value, *pairs]
+    if len(flat) % 2:
+        raise RedisError(b"ERR wrong number of arguments for 'config|set' command")
+    parameters = ctx.server.parameters
+    names = [text.decode("latin-1").lower() for text in flat[::2]]
+    for name in names:
+        if not parameters.knows(name):
+            raise RedisError(b"ERR Unknown option or number of arguments for CONFIG SET - '%b'" % name.encode())
+    before = [(name, parameters.get(name)) for name in names]
+    for name, text in zip(names, flat[1::2], strict=True):
+        reason = parameters.change(name, text)
+        if reason:
+            for old_name, old in before:
+                parameters.put(old_name, old)
+            raise RedisError(f"ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}".encode())
+    return OK
+
+
+@command("CONFIG RESETSTAT", "Set the counters to zero.", group="server", since="2.0.0",
+         flags="admin noscript loading stale")
+def config_resetstat(ctx: Context) -> Reply:
+    ctx.server.reset_stats()
+    return OK
+
+
+@command("SHUTDOWN", "Stop the server in an orderly way.", group="server", since="1.0.0",
+         flags="admin noscript loading stale no_multi allow_busy")
+def shutdown(ctx: Context, *options: bytes) -> Reply:
+    if any(option.upper() not in (b"SAVE", b"NOSAVE", b"NOW", b"FORCE") for option in options):
+        raise syntax()
+    stop = ctx.server.on_shutdown
+    if stop is None:
+        raise RedisError(b"ERR this server is embedded in a program; stop it there")
+    asyncio.get_running_loop().call_soon(stop)
+    return NO_REPLY
+
+
+@command("ROLE", "A single master.", group="server", since="2.8.12", flags="noscript loading stale fast")
+def role(ctx: Context) -> Reply:
+    return [b"master", 0, []]
+

@@ -1,0 +1,179 @@
+"""The public door: all that jobs, dav and ui may use of this package.
+
+An Extension adds commands and owns keys; a Service listens beside Redis; the JobService Protocol is how others see
+the job manager.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from heroredis.clock import Clock, ManualClock, SystemClock
+from heroredis.command import (
+    ALL,
+    FIRST,
+    NO_KEYS,
+    Command,
+    KeySpec,
+    command,
+)
+from heroredis.durations import parse_duration_ms
+from heroredis.errors import RedisError
+from heroredis.keyspace.change import GENERIC, LIST, STRING
+from heroredis.keyspace.database import Database
+from heroredis.reply import OK, Committing, Durable, Error, Map, Reply, Simple, Wait
+from heroredis.session.client import Client
+from heroredis.session.context import Context
+from heroredis.session.core import Core
+from heroredis.session.owner import PASS, Owner
+from heroredis.types.list import List
+from heroredis.types.string import Rendered
+
+__all__ = [
+    "ALL", "FIRST", "GENERIC", "LIST", "NO_KEYS", "OK", "PASS", "STRING", "Client", "Clock", "Command", "Committing",
+    "Context", "Core", "Database", "Durable", "Error", "Extension", "JobNotFound", "JobRefused", "JobService",
+    "JobView",
+    "KeySpec", "List", "Listening", "ManualClock", "Map", "RedisError", "Rendered", "Reply", "Service", "Simple",
+    "Stats", "SystemClock", "Wait", "command", "parse_duration_ms",
+]
+
+
+class Extension(Owner):
+    """Base of what plugs into the server. `attach` comes first, `start` before the listeners open."""
+
+    name = "extension"
+
+    def commands(self) -> list[Command]:
+        return []
+
+    def owned_prefixes(self) -> tuple[bytes, ...]:
+        """Prefixes of keys of database 0 whose writes this extension sees first."""
+        return ()
+
+    def info(self) -> list[tuple[str, list[tuple[str, str]]]]:
+        """Further sections of INFO."""
+        return []
+
+    def attach(self, core: Core) -> None:
+        core.own(self, self.owned_prefixes())
+        for declared in self.commands():
+            core.registry.add(declared)
+        core.extra_info.append(self.info)
+
+    async def start(self) -> None:
+        """Open what it needs; raises before anything listens."""
+
+    async def stop(self, grace_s: float) -> None:
+        """Give running work `grace_s` seconds, then put everything in order."""
+
+    def reload(self) -> None:
+        """SIGHUP."""
+
+
+class Listening:
+    """One address that a service listens on."""
+
+    def __init__(self, service: str, url: str) -> None:
+        self.service = service
+        self.url = url
+
+
+class Service(Protocol):
+    """A listener: Redis itself, the UI, WebDAV."""
+
+    name: str
+
+    async def start(self) -> list[Listening]: ...
+    async def stop(self, grace_s: float) -> None: ...
+    def reload(self) -> None: ...
+
+
+class JobRefused(Exception):
+    """The job system will not do it; nothing was changed. `code` is the first word of the Redis error."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code} {message}")
+        self.code = code
+        self.message = message
+
+
+class JobNotFound(JobRefused):
+    def __init__(self, message: str) -> None:
+        super().__init__("NOJOB", message)
+
+
+class Stats(Protocol):
+    """How many jobs are in each state."""
+
+    @property
+    def new(self) -> int: ...
+    @property
+    def active(self) -> int: ...
+    @property
+    def done(self) -> int: ...
+    @property
+    def error(self) -> int: ...
+
+
+class JobView(Protocol):
+    """One version of a job. Times are Unix ms, 0 = not yet; `at`, `by`, `version` are this version's."""
+
+    @property
+    def job_id(self) -> int: ...
+    @property
+    def topic(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def params(self) -> bytes: ...
+    @property
+    def result(self) -> bytes | None: ...
+    @property
+    def error(self) -> bytes | None: ...
+    @property
+    def traceback(self) -> bytes | None: ...
+    @property
+    def attempts(self) -> int: ...
+    @property
+    def max_attempts(self) -> int: ...
+    @property
+    def priority(self) -> int: ...
+    @property
+    def created_at(self) -> int: ...
+    @property
+    def run_at(self) -> int: ...
+    @property
+    def started_at(self) -> int: ...
+    @property
+    def ended_at(self) -> int: ...
+    @property
+    def worker(self) -> str: ...
+    @property
+    def tags(self) -> tuple[str, ...]: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def at(self) -> int: ...
+    @property
+    def by(self) -> str: ...
+
+
+class JobService(Protocol):
+    """The job manager as the UI and WebDAV see it. Everything runs on the server's loop."""
+
+    async def create_job(self, topic: str, params: object, **options: object) -> JobView: ...
+    async def create_jobs(self, topic: str, params_list: Sequence[object]) -> Sequence[JobView]: ...
+    async def get_job(self, job_id: int) -> JobView | None: ...
+    def find(self, job_id: int) -> JobView | None: ...
+    async def get_history(self, job_id: int, depth: int = 100) -> Sequence[JobView]: ...
+    def list_jobs(
+        self, topic: str | None = None, state: str | None = None, cursor: int = 0, count: int = 50
+    ) -> tuple[int, Sequence[JobView]]: ...
+    def stats(self, topic: str | None = None) -> Stats: ...
+    def topics(self) -> dict[str, Stats]: ...
+    async def wait(self, job_id: int, timeout: float | None = None) -> JobView | None: ...
+    def subscribe(self, callback: Callable[[JobView], None]) -> Callable[[], None]: ...
+    def to_json(self, job: JobView) -> bytes: ...

@@ -1,0 +1,84 @@
+"""The Redis server without its sockets: all commands over one keyspace, with the extensions plugged in.
+
+Two servers can live in one process; nothing here is global.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from heroredis.clock import Clock, SystemClock
+from heroredis.commands import MODULES
+from heroredis.dispatch import find_entry, run
+from heroredis.errors import RedisError, wrong_arity
+from heroredis.extension import Extension
+from heroredis.parameters import Parameters
+from heroredis.reply import Durable, Wait
+from heroredis.session.client import Client
+from heroredis.session.context import Context
+from heroredis.session.core import Core
+
+EXPIRE_INTERVAL_S: Final = 0.1
+EXPIRE_PER_STEP: Final = 1000
+
+
+class Server(Core):
+    """One keyspace with all commands; `start` binds it to the running loop."""
+
+    def __init__(self, clock: Clock | None = None, parameters: Parameters | None = None) -> None:
+        super().__init__(clock or SystemClock(), parameters or Parameters())
+        self.extensions: Final[list[Extension]] = []
+        self._timer: asyncio.TimerHandle | None = None
+        for module in MODULES:
+            self.registry.include(module)
+        self.registry.add_help()
+
+    def add_extension(self, extension: Extension) -> None:
+        self.extensions.append(extension)
+        extension.attach(self)
+
+    async def start(self) -> None:
+        """Bind to the running loop and start the extensions in the order in which they were added."""
+        self.loop = asyncio.get_running_loop()
+        self.commits.loop = self.loop
+        for extension in self.extensions:
+            await extension.start()
+        self._tick()
+
+    async def stop(self, grace_s: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for extension in reversed(self.extensions):
+            await extension.stop(grace_s)
+        self.loop = None
+
+    def _tick(self) -> None:
+        """Remove expired keys, soonest first; more at once as long as there are many."""
+        seen = self.space.expire_due(EXPIRE_PER_STEP)
+        if self.blocking.ready:
+            self.blocking.serve()
+        if self.loop is not None:
+            delay = 0.0 if seen >= EXPIRE_PER_STEP else EXPIRE_INTERVAL_S
+            self._timer = self.loop.call_later(delay, self._tick)
+
+    def execute(self, database: int, arguments: Sequence[bytes]) -> object:
+        """Run one command for a caller inside the process, with all rights; raises RedisError. Nothing waits."""
+        client = Client(0, "internal", "internal", self.clock.now_ms(), lambda: None)
+        ctx = Context(self, client)
+        ctx.select(database)
+        ctx.resp = 3
+        ctx.now_ms = self.space.refresh()
+        ctx.in_exec = True
+        request = list(arguments)
+        entry = find_entry(ctx, request)
+        if not entry.low <= len(request) <= entry.high:
+            raise RedisError(wrong_arity(entry.name))
+        reply = run(ctx, entry, request)
+        if self.blocking.ready and self.loop is not None:
+            self.loop.call_soon(self.blocking.serve)
+        if isinstance(reply, Wait):
+            return reply.on_timeout
+        return reply.value if isinstance(reply, Durable) else reply
