@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from heroredis.args import Args, integer, natural, numkeys, raw, timeout_ms
 from heroredis.clock import Clock, ManualClock, SystemClock
 from heroredis.command import (
     ALL,
@@ -22,7 +23,7 @@ from heroredis.durations import parse_duration_ms
 from heroredis.errors import RedisError
 from heroredis.keyspace.change import GENERIC, LIST, STRING
 from heroredis.keyspace.database import Database
-from heroredis.reply import OK, Committing, Durable, Error, Map, Reply, Simple, Wait
+from heroredis.reply import NULL_ARRAY, OK, Committing, Durable, Error, Map, Reply, Simple, Wait
 from heroredis.session.client import Client
 from heroredis.session.context import Context
 from heroredis.session.core import Core
@@ -31,11 +32,50 @@ from heroredis.types.list import List
 from heroredis.types.string import Rendered
 
 __all__ = [
-    "ALL", "FIRST", "GENERIC", "LIST", "NO_KEYS", "OK", "PASS", "STRING", "Client", "Clock", "Command", "Committing",
-    "Context", "Core", "Database", "Durable", "Error", "Extension", "JobNotFound", "JobRefused", "JobService",
+    "ALL",
+    "FIRST",
+    "GENERIC",
+    "LIST",
+    "NO_KEYS",
+    "NULL_ARRAY",
+    "OK",
+    "PASS",
+    "STRING",
+    "Args",
+    "Client",
+    "Clock",
+    "Command",
+    "Committing",
+    "Context",
+    "Core",
+    "Database",
+    "Durable",
+    "Error",
+    "Extension",
+    "JobNotFound",
+    "JobRefused",
+    "JobService",
     "JobView",
-    "KeySpec", "List", "Listening", "ManualClock", "Map", "RedisError", "Rendered", "Reply", "Service", "Simple",
-    "Stats", "SystemClock", "Wait", "command", "parse_duration_ms",
+    "KeySpec",
+    "List",
+    "Listening",
+    "ManualClock",
+    "Map",
+    "RedisError",
+    "Rendered",
+    "Reply",
+    "Service",
+    "Simple",
+    "Stats",
+    "SystemClock",
+    "Wait",
+    "command",
+    "integer",
+    "natural",
+    "numkeys",
+    "parse_duration_ms",
+    "raw",
+    "timeout_ms",
 ]
 
 
@@ -89,18 +129,20 @@ class Service(Protocol):
     def reload(self) -> None: ...
 
 
-class JobRefused(Exception):
+class JobRefused(RedisError):
     """The job system will not do it; nothing was changed. `code` is the first word of the Redis error."""
 
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(f"{code} {message}")
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(f"{code} {text}".encode("utf-8", "backslashreplace"))
         self.code = code
-        self.message = message
+        self.text = text
 
 
 class JobNotFound(JobRefused):
-    def __init__(self, message: str) -> None:
-        super().__init__("NOJOB", message)
+    """There is no such job."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__("NOJOB", text)
 
 
 class Stats(Protocol):

@@ -104,9 +104,9 @@ def refusals(
         try:
             return await handler(request)
         except JobNotFound as refused:
-            raise BadRequest(refused.message, status=404, code=refused.code) from refused
+            raise BadRequest(refused.text, status=404, code=refused.code) from refused
         except JobRefused as refused:
-            raise BadRequest(refused.message, status=query.status_of(refused), code=refused.code) from refused
+            raise BadRequest(refused.text, status=query.status_of(refused), code=refused.code) from refused
 
     return translated
 

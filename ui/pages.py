@@ -88,7 +88,7 @@ class Pages:
         try:
             job = await self._jobs.create_job(topic, params.encode())
         except JobRefused as refused:
-            return self._overview(topic, params, refused.message, query.status_of(refused))
+            return self._overview(topic, params, refused.text, query.status_of(refused))
         except UnicodeEncodeError:
             return self._overview("", "", "the parameters are not valid text", 422)
         return see_other(f"/jobs/{job.job_id}")

@@ -1,0 +1,34 @@
+"""The job system: durable jobs in four states, kept in OurDB, worked from Redis lists.
+
+Public names are handed on when they are first asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+_HOMES = {
+    "Handlers": "jobs.handlers",
+    "Job": "jobs.job",
+    "JobManager": "jobs.manager",
+    "JobState": "jobs.states",
+    "JobWorker": "jobs.worker",
+    "RedisJobManager": "jobs.redis_queue",
+}
+__all__ = ["Handlers", "Job", "JobManager", "JobState", "JobWorker", "RedisJobManager"]
+
+if TYPE_CHECKING:
+    from jobs.handlers import Handlers
+    from jobs.job import Job
+    from jobs.manager import JobManager
+    from jobs.redis_queue import RedisJobManager
+    from jobs.states import JobState
+    from jobs.worker import JobWorker
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'jobs' has no attribute {name!r}")
+    return getattr(importlib.import_module(home), name)

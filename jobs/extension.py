@@ -1,0 +1,138 @@
+"""The job system plugged into the server: store, manager, commands, owned keys, workers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from heroredis.extension import (
+    PASS,
+    Client,
+    Command,
+    Context,
+    Core,
+    Extension,
+)
+from jobs.commands import JobCommands
+from jobs.handlers import Handlers
+from jobs.job import Job
+from jobs.manager import JobManager
+from jobs.ourdb_store import OurDBStore
+from jobs.plain_keys import PlainKeys
+from jobs.redis_queue import PREFIXES, RedisJobManager
+from jobs.store import JobStore
+from jobs.worker import WorkerPool
+from ourdb import OurDB
+
+logger = logging.getLogger("heroredis.jobs")
+
+
+class JobsExtension(Extension):
+    """Opens the store when it is attached; `manager` is there from then on."""
+
+    name = "jobs"
+
+    def __init__(self, *, path: Path, durability: str, workers: int, poll_interval_s: float, handlers: Handlers,
+                 open_store: Callable[[], JobStore] | None = None) -> None:
+        self._open: Final = open_store or (lambda: OurDBStore(OurDB(path, durability=durability)))
+        self._workers: Final = workers
+        self._poll_interval_s: Final = poll_interval_s
+        self._handlers: Final = handlers
+        self._core: Core | None = None
+        self._manager: JobManager | None = None
+        self._pool: WorkerPool | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0
+        self._plain_keys: Final = PlainKeys(lambda: self.manager)
+        self._commands: Final = JobCommands(lambda: self.manager)
+
+    @property
+    def manager(self) -> JobManager:
+        if self._manager is None:
+            raise RuntimeError("the job system is not started")
+        return self._manager
+
+    @property
+    def pool(self) -> WorkerPool:
+        if self._pool is None:
+            raise RuntimeError("the job system is not started")
+        return self._pool
+
+    def commands(self) -> list[Command]:
+        return self._commands.commands()
+
+    def owned_prefixes(self) -> tuple[bytes, ...]:
+        return PREFIXES
+
+    def attach(self, core: Core) -> None:
+        store = self._open()
+        self._core = core
+        queue = RedisJobManager(core.space.databases[0], lambda job_id: manager.live.get(job_id))
+        manager = JobManager(store, queue, core.clock, core.commits.when_done, core.rng)
+        self._manager = manager
+        self._pool = WorkerPool(manager, self._handlers, self._workers, self._poll_interval_s)
+        manager.retries_of = self._handlers.retries
+        manager.on_push = self._pushed
+        manager.on_end = self._ended
+        manager.on_schedule = self._arm
+        super().attach(core)
+
+    async def start(self) -> None:
+        live = self.manager.recover()
+        if live:
+            logger.info("%d unfinished jobs are back in line", live)
+        self.pool.start()
+        self._arm()
+
+    async def stop(self, grace_s: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        await self.pool.stop(grace_s)
+        await asyncio.to_thread(self.manager.store.close)
+
+    def _pushed(self, topic: str) -> None:
+        self.pool.pushed(topic)
+        if self._core is not None:
+            self._core.signal(("topic", topic, ""))
+
+    def _ended(self, job: Job) -> None:
+        self.manager.release_waiters(job.job_id)
+        if self._core is not None:
+            self._core.signal(("end", job.job_id, ""))
+
+    def _arm(self) -> None:
+        """One timer, for the soonest appointment."""
+        at = self.manager.schedule.next_at()
+        if at is None or self._core is None or self._core.loop is None:
+            return
+        if self._timer is not None:
+            if self._timer_at <= at:
+                return
+            self._timer.cancel()
+        self._timer_at = at
+        delay = max(0, at - self._core.clock.now_ms()) / 1000
+        self._timer = self._core.loop.call_later(min(delay, 3600.0), self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        self.manager.due()
+        self._arm()
+
+    def before_write(self, ctx: object, command: Command, argv: list[bytes]) -> object:
+        if not isinstance(ctx, Context):
+            return PASS
+        return self._plain_keys.before_write(ctx, command.name, argv)
+
+    def client_closed(self, client: Client) -> None:
+        if self._manager is not None:
+            self.manager.owner_gone(client.client_id, "server")
+
+    def info(self) -> list[tuple[str, list[tuple[str, str]]]]:
+        counts = self.manager.stats()
+        facts = [(f"jobs_{state}", str(counts[state])) for state in counts]
+        facts += [("jobs_workers", str(len(self.pool.workers))), ("jobs_busy_workers", str(len(self.pool.running()))),
+                  ("jobs_ignored_pushes", str(self._plain_keys.ignored_pushes))]
+        return [("jobs", facts)]

@@ -1,0 +1,101 @@
+"""Handlers: the functions that do the work of a topic, and how their arguments and results are read."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, Final, get_type_hints
+
+import msgspec
+
+from jobs.errors import InvalidParams
+from jobs.job import Job
+
+Function = Callable[..., Any]
+JOB_NAMES: Final = ("job", "_job")
+
+
+class Handler:
+    """One topic's function. `timeout` in seconds, 0 = none."""
+
+    def __init__(self, topic: str, function: Function, retries: int, timeout: float) -> None:
+        self.topic: Final = topic
+        self.function: Final = function
+        self.retries: Final = retries
+        self.timeout: Final = timeout
+        self.is_async: Final = inspect.iscoroutinefunction(function)
+        self._arguments: Final = _readers(function)
+
+    def arguments(self, job: Job) -> list[object]:
+        """What the function is called with; InvalidParams when the params do not fit its types."""
+        return [job if kind is None else _typed(job, kind) for kind in self._arguments]
+
+
+def _readers(function: Function) -> list[Any]:
+    """For each parameter: None = the job itself, else the type that the params are read as."""
+    hints = get_type_hints(function)
+    kinds: list[Any] = []
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
+            continue
+        kind = hints.get(parameter.name)
+        if kind is Job or (kind is None and (not kinds or parameter.name in JOB_NAMES)):
+            kinds.append(None)
+        elif parameter.default is inspect.Parameter.empty:
+            kinds.append(kind)
+    return kinds
+
+
+def _typed(job: Job, kind: Any) -> object:
+    if kind is bytes:
+        return job.params
+    if kind is str:
+        return job.text
+    try:
+        if hasattr(kind, "model_validate_json"):  # pydantic models, without importing pydantic
+            return kind.model_validate_json(job.params)
+        return msgspec.json.decode(job.params, type=kind)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        name = getattr(kind, "__name__", str(kind))
+        raise InvalidParams(f"the params do not fit {name}: {error}") from None
+
+
+def result_bytes(value: object) -> bytes:
+    """A handler's return value as the job's result; TypeError when it cannot be encoded."""
+    if value is None:
+        return b""
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, str):
+        return value.encode()
+    return msgspec.json.encode(value)
+
+
+class Handlers:
+    """The handlers of a program, by topic."""
+
+    def __init__(self) -> None:
+        self._by_topic: Final[dict[str, Handler]] = {}
+
+    def on(self, topic: str, *, retries: int = 0, timeout: float = 0) -> Callable[[Function], Function]:
+        """Decorator: `function` runs the jobs of `topic`. `retries` = runs after the first failed one."""
+
+        def register(function: Function) -> Function:
+            if topic in self._by_topic:
+                raise ValueError(f"topic {topic!r} already has a handler")
+            if retries < 0 or timeout < 0:
+                raise ValueError(f"topic {topic!r}: retries and timeout cannot be negative")
+            self._by_topic[topic] = Handler(topic, function, retries, timeout)
+            return function
+
+        return register
+
+    def get(self, topic: str) -> Handler | None:
+        return self._by_topic.get(topic)
+
+    def topics(self) -> list[str]:
+        return sorted(self._by_topic)
+
+    def retries(self, topic: str) -> int:
+        handler = self._by_topic.get(topic)
+        return 0 if handler is None else handler.retries

@@ -1,0 +1,45 @@
+"""Lines in memory: for tests, and the measure of what RedisJobManager has to do."""
+
+from __future__ import annotations
+
+from jobs.job import Job
+
+
+class MemoryQueue:
+    """A JobQueue without a keyspace; `shown` holds what clients would see."""
+
+    def __init__(self) -> None:
+        self.shown: dict[int, Job] = {}
+        self._lines: dict[str, list[Job]] = {}
+
+    def push(self, job: Job, *, at_head: bool = False) -> None:
+        line = self._lines.setdefault(job.topic, [])
+        at = 0
+        while at < len(line) and (line[at].priority < job.priority
+                                  or (line[at].priority == job.priority and not at_head)):
+            at += 1
+        line.insert(at, job)
+
+    def pop(self, topic: str) -> int | None:
+        line = self._lines.get(topic)
+        return line.pop(0).job_id if line else None
+
+    def remove(self, job: Job) -> bool:
+        line = self._lines.get(job.topic, [])
+        for at, other in enumerate(line):
+            if other.job_id == job.job_id:
+                del line[at]
+                return True
+        return False
+
+    def length(self, topic: str) -> int:
+        return len(self._lines.get(topic, ()))
+
+    def waiting(self, topic: str) -> list[int]:
+        return [job.job_id for job in self._lines.get(topic, ())]
+
+    def show(self, job: Job) -> None:
+        self.shown[job.job_id] = job
+
+    def hide(self, job: Job) -> None:
+        self.shown.pop(job.job_id, None)

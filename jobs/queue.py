@@ -1,0 +1,37 @@
+"""Where waiting jobs stand in line, and where live jobs are shown. It changes no state of a job."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from jobs.job import Job
+
+
+class JobQueue(Protocol):
+    """One line per topic, lower priority numbers first, within one priority first in first out."""
+
+    def push(self, job: Job, *, at_head: bool = False) -> None:
+        """Put a job in line; `at_head` = before all others of its priority."""
+        ...
+
+    def pop(self, topic: str) -> int | None:
+        """The id of the next job of a topic."""
+        ...
+
+    def remove(self, job: Job) -> bool:
+        """Take a job out of the line; whether it stood there."""
+        ...
+
+    def length(self, topic: str) -> int: ...
+
+    def waiting(self, topic: str) -> list[int]:
+        """The ids in line, next first."""
+        ...
+
+    def show(self, job: Job) -> None:
+        """A live job (new or active) was made or has changed."""
+        ...
+
+    def hide(self, job: Job) -> None:
+        """A job has ended."""
+        ...

@@ -1,0 +1,128 @@
+"""The lines and the live jobs as Redis keys: lists `heroqueue:<topic>`, strings `herojobs:<topic>:<id>`.
+
+Works on the keyspace of database 0 directly and changes no state of a job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from heroredis.extension import GENERIC, LIST, STRING, Database, List, Rendered
+from jobs.job import Job, to_json
+
+QUEUE_PREFIX: Final = b"heroqueue:"
+JOB_PREFIX: Final = b"herojobs:"
+PREFIXES: Final = (QUEUE_PREFIX, JOB_PREFIX)
+
+
+def queue_key(topic: str) -> bytes:
+    return QUEUE_PREFIX + topic.encode()
+
+
+def job_key(topic: str, job_id: int) -> bytes:
+    return b"herojobs:%b:%d" % (topic.encode(), job_id)
+
+
+def topic_of_queue(key: bytes) -> str:
+    return key[len(QUEUE_PREFIX) :].decode("utf-8", "surrogateescape")
+
+
+def id_of_job_key(key: bytes) -> tuple[str, int] | None:
+    """Topic and id of a key `herojobs:<topic>:<id>`."""
+    topic, colon, number = key[len(JOB_PREFIX) :].rpartition(b":")
+    if not colon or not number.isdigit() or len(number) > 18:
+        return None
+    return topic.decode("utf-8", "surrogateescape"), int(number)
+
+
+class JobText(Rendered):
+    """The JSON of a live job, made when somebody reads it."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+
+    def render(self) -> bytes:
+        return to_json(self.job)
+
+
+class RedisJobManager:
+    """A JobQueue over the keyspace; `find` tells the live job of an id."""
+
+    def __init__(self, db: Database, find: Callable[[int], Job | None]) -> None:
+        self._db: Final = db
+        self._find: Final = find
+
+    def push(self, job: Job, *, at_head: bool = False) -> None:
+        key = queue_key(job.topic)
+        line = self._db.update_list(key)
+        element = b"%d" % job.job_id
+        at = self._place(line, job.priority, at_head)
+        if at == line.size():
+            line.push_right(element)
+        else:
+            line.insert(at, element)
+        self._db.changed(key, "rpush", LIST)
+
+    def _place(self, line: List, priority: int, at_head: bool) -> int:
+        """Where a job of this priority belongs: the line is sorted, so look by halves."""
+        size = line.size()
+        if size == 0 or (not at_head and self._priority(line.get(size - 1)) <= priority):
+            return size
+        low, high = 0, size
+        while low < high:
+            middle = (low + high) // 2
+            other = self._priority(line.get(middle))
+            if other < priority or (other == priority and not at_head):
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    def _priority(self, element: bytes) -> int:
+        job = self._find(int(element))
+        return 255 if job is None else job.priority
+
+    def pop(self, topic: str) -> int | None:
+        key = queue_key(topic)
+        line = self._db.find_list(key)
+        if line is None:
+            return None
+        element = line.pop_left()
+        self._removed(key, line, "lpop")
+        return int(element)
+
+    def _removed(self, key: bytes, line: List, event: str) -> None:
+        self._db.changed(key, event, LIST)
+        if self._db.drop_if_empty(key, line):
+            self._db.changed(key, "del", GENERIC)
+
+    def remove(self, job: Job) -> bool:
+        key = queue_key(job.topic)
+        line = self._db.find_list(key)
+        if line is None or not line.remove(b"%d" % job.job_id, 1):
+            return False
+        self._removed(key, line, "lrem")
+        return True
+
+    def length(self, topic: str) -> int:
+        line = self._db.find_list(queue_key(topic))
+        return 0 if line is None else line.size()
+
+    def waiting(self, topic: str) -> list[int]:
+        line = self._db.find_list(queue_key(topic))
+        return [] if line is None else [int(element) for element in line.to_list()]
+
+    def show(self, job: Job) -> None:
+        key = job_key(job.topic, job.job_id)
+        held = self._db.data.get(key)
+        if isinstance(held, JobText):
+            held.job = job
+        else:
+            self._db.store(key, JobText(job))
+        self._db.changed(key, "set", STRING)
+
+    def hide(self, job: Job) -> None:
+        key = job_key(job.topic, job.job_id)
+        if self._db.remove(key):
+            self._db.changed(key, "del", GENERIC)

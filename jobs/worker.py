@@ -1,0 +1,211 @@
+"""JobWorkers: they take waiting jobs, run their handlers beside the loop's other work, and report the end.
+
+A push wakes a worker at once; the poll interval is only the safety net.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from jobs.errors import InvalidParams, JobRefused
+from jobs.handlers import Handler, Handlers, result_bytes
+from jobs.job import Job
+from jobs.manager import JobManager
+from jobs.states import Reason
+
+logger = logging.getLogger("heroredis.jobs")
+IN_A_ROW: Final = 64
+"""Jobs that one worker runs before it lets the loop do something else."""
+TEXT_LIMIT: Final = 64 * 1024
+
+
+class JobWorker:
+    """One worker: at most one job at a time."""
+
+    def __init__(self, name: str, pool: WorkerPool) -> None:
+        self.name: Final = name
+        self.job: Job | None = None
+        self._pool: Final = pool
+
+    async def run(self) -> None:
+        """Take jobs until the pool stops."""
+        pool = self._pool
+        in_a_row = 0
+        while not pool.stopping:
+            job = pool.next_job(self.name)
+            if job is None:
+                in_a_row = 0
+                await pool.wait_for_work()
+                continue
+            self.job = job
+            await self._work(job)
+            self.job = None
+            in_a_row += 1
+            if in_a_row >= IN_A_ROW:
+                in_a_row = 0
+                await asyncio.sleep(0)
+
+    async def _work(self, job: Job) -> None:
+        handler = self._pool.handlers.get(job.topic)
+        if handler is None:
+            self._pool.manager.give_back(job.job_id, self.name)
+            return
+        try:
+            result = result_bytes(await self._call(handler, job))
+        except InvalidParams as error:
+            self._fail(job, str(error), None, Reason.INVALID, final=True)
+        except TimeoutError as error:
+            limit = self._limit(handler, job)
+            text = f"ran longer than {limit:g} s" if limit and not str(error) else f"TimeoutError: {error}"
+            self._fail(job, text, _traceback(error), Reason.TIMEOUT if limit else Reason.FAILED)
+        except asyncio.CancelledError:
+            if self._pool.stopping:
+                self._pool.manager.give_back(job.job_id, self.name)
+                raise
+            self._fail(job, "the handler cancelled itself", None, Reason.FAILED)
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:
+            # Whatever a handler raises, SystemExit too, ends its job and nothing else.
+            self._fail(job, _described(error), _traceback(error), Reason.FAILED)
+        else:
+            self._finish(job, result)
+
+    def _limit(self, handler: Handler, job: Job) -> float:
+        return job.timeout_ms / 1000 if job.timeout_ms else handler.timeout
+
+    async def _call(self, handler: Handler, job: Job) -> object:
+        arguments = handler.arguments(job)
+        limit = self._limit(handler, job)
+        if handler.is_async:
+            if not limit:
+                return await handler.function(*arguments)
+            async with asyncio.timeout(limit):
+                return await handler.function(*arguments)
+        call = asyncio.get_running_loop().run_in_executor(self._pool.threads(), handler.function, *arguments)
+        return await (asyncio.wait_for(call, limit) if limit else call)
+
+    def _finish(self, job: Job, result: bytes) -> None:
+        try:
+            self._pool.manager.finish(job.job_id, result, self.name, job.token)
+        except JobRefused as refused:
+            logger.warning("the result of job %d came too late: %s", job.job_id, refused)
+
+    def _fail(self, job: Job, text: str, trace: str | None, reason: str, final: bool = False) -> None:
+        logger.info("job %d of topic %s failed: %s", job.job_id, job.topic, text[:200])
+        try:
+            self._pool.manager.fail(
+                job.job_id, text[:TEXT_LIMIT].encode("utf-8", "replace"), self.name, job.token, reason=reason,
+                traceback=None if trace is None else trace[-TEXT_LIMIT:].encode("utf-8", "replace"), final=final)
+        except JobRefused as refused:
+            logger.warning("the failure of job %d came too late: %s", job.job_id, refused)
+
+
+def _described(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception:
+        # A hostile __str__ must not hide that the handler failed.
+        text = "(its message cannot be shown)"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _traceback(error: BaseException) -> str:
+    try:
+        return "".join(traceback.format_exception(error))
+    except Exception:
+        # The same, for a traceback that cannot be printed.
+        return "".join(traceback.format_tb(error.__traceback__))
+
+
+class WorkerPool:
+    """The workers of one server, and the topics where work waits."""
+
+    def __init__(self, manager: JobManager, handlers: Handlers, count: int, poll_interval_s: float) -> None:
+        self.manager: Final = manager
+        self.handlers: Final = handlers
+        self.stopping = False
+        self.workers: Final = [JobWorker(f"worker-{number}", self) for number in range(1, count + 1)]
+        self._poll_interval_s: Final = poll_interval_s
+        self._ready: Final[dict[str, None]] = {}
+        self._idle: Final[list[asyncio.Future[None]]] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._executor: ThreadPoolExecutor | None = None
+        self._unhandled: Final[set[str]] = set()
+
+    def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(worker.run(), name=worker.name) for worker in self.workers]
+        self._poll()
+
+    def _poll(self) -> None:
+        """The safety net: look whether work waits that no push told of."""
+        for topic in self.handlers.topics():
+            if self.manager.queue.length(topic):
+                self.pushed(topic)
+        self._timer = asyncio.get_running_loop().call_later(self._poll_interval_s, self._poll)
+
+    def pushed(self, topic: str) -> None:
+        """A job stands in line; wake a worker for it."""
+        if self.handlers.get(topic) is None:
+            if topic not in self._unhandled:
+                self._unhandled.add(topic)
+                logger.warning("topic %s has no handler here: its jobs wait for one, or for a remote worker", topic)
+            return
+        self._ready[topic] = None
+        while self._idle:
+            future = self._idle.pop()
+            if not future.done():
+                future.set_result(None)
+                return
+
+    def next_job(self, worker: str) -> Job | None:
+        """The next job of the topics that take turns."""
+        ready = self._ready
+        while ready:
+            topic = next(iter(ready))
+            job = self.manager.claim(topic, worker)
+            del ready[topic]
+            if job is not None:
+                ready[topic] = None
+                self.manager.store.commit()
+                return job
+        return None
+
+    async def wait_for_work(self) -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._idle.append(future)
+        await future
+
+    def threads(self) -> ThreadPoolExecutor:
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(max(1, len(self.workers)), "job-thread")
+        return self._executor
+
+    def running(self) -> list[tuple[str, Job]]:
+        return [(worker.name, worker.job) for worker in self.workers if worker.job is not None]
+
+    async def stop(self, grace_s: float) -> None:
+        """Take no more jobs, let running ones end within `grace_s` seconds, give the rest back."""
+        self.stopping = True
+        if self._timer is not None:
+            self._timer.cancel()
+        for future in self._idle:
+            if not future.done():
+                future.set_result(None)
+        self._idle.clear()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=max(0.0, grace_s))
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late, timeout=1)
+        for _, job in self.running():
+            self.manager.give_back(job.job_id, "server")
+        if self._executor is not None:
+            self._executor.shutdown(wait=False, cancel_futures=True)
