@@ -1,0 +1,26 @@
+"""OurDB: an embedded, append-only store that keeps every version of every record. Imports nothing of this project."""
+
+from __future__ import annotations
+
+from ourdb.commit import Commit
+from ourdb.errors import (
+    CorruptRecord,
+    InvalidId,
+    NotFound,
+    OurDBError,
+    ReadOnly,
+    RecordTooLarge,
+    StoreClosed,
+    StoreFailed,
+    StoreFull,
+    StoreLocked,
+    UnknownFormat,
+)
+from ourdb.reading import Change, Version
+from ourdb.recovery import Fault
+from ourdb.store import OurDB
+
+__all__ = [
+    "Change", "Commit", "CorruptRecord", "Fault", "InvalidId", "NotFound", "OurDB", "OurDBError", "ReadOnly",
+    "RecordTooLarge", "StoreClosed", "StoreFailed", "StoreFull", "StoreLocked", "UnknownFormat", "Version",
+]
