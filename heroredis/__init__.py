@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Config": "heroredis.settings",
     "ServerFactory": "heroredis.factory",
-    "run_in_thread": "heroredis.factory",
+    "run_in_thread": "heroredis.threaded",
     "Handlers": "jobs.handlers",
     "Job": "jobs.job",
     "JobState": "jobs.states",
@@ -21,8 +21,9 @@ _HOMES = {
 __all__ = ["Config", "Handlers", "Job", "JobState", "ServerFactory", "__version__", "run_in_thread"]
 
 if TYPE_CHECKING:
-    from heroredis.factory import ServerFactory, run_in_thread
+    from heroredis.factory import ServerFactory
     from heroredis.settings import Config
+    from heroredis.threaded import run_in_thread
     from jobs.handlers import Handlers
     from jobs.job import Job
     from jobs.states import JobState

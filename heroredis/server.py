@@ -39,10 +39,14 @@ class Server(Core):
         self.extensions.append(extension)
         extension.attach(self)
 
+    def bind(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Everything happens on this loop from now on; before extensions are added."""
+        self.loop = loop
+        self.commits.loop = loop
+
     async def start(self) -> None:
-        """Bind to the running loop and start the extensions in the order in which they were added."""
-        self.loop = asyncio.get_running_loop()
-        self.commits.loop = self.loop
+        """Start the extensions in the order in which they were added."""
+        self.bind(asyncio.get_running_loop())
         for extension in self.extensions:
             await extension.start()
         self._tick()
