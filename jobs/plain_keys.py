@@ -41,8 +41,8 @@ class Outcome(msgspec.Struct):
     """What SET of a job key must hold."""
 
     state: str
-    result: msgspec.Raw | None = None
-    error: msgspec.Raw | None = None
+    result: msgspec.Raw = msgspec.Raw(b"null")
+    error: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class PlainKeys:
@@ -184,10 +184,8 @@ class PlainKeys:
         return 0 if commit is None else Durable(len(jobs), commit)
 
 
-def _text(raw: msgspec.Raw | None) -> bytes:
-    """A JSON string as its text, any other value as its JSON."""
-    if raw is None:
-        return b""
+def _text(raw: msgspec.Raw) -> bytes:
+    """A JSON string as its text, null as nothing, any other value as its JSON."""
     value = bytes(raw).strip()
     if value.startswith(b'"'):
         return msgspec.json.decode(value, type=str).encode()

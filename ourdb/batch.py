@@ -56,8 +56,8 @@ class Committer:
         self._undo: Final = undo
         self._wake: Final[SimpleQueue[bool]] = SimpleQueue()
         self._unsynced_since = 0.0
-        self._thread = threading.Thread(target=self._run, name="ourdb-committer", daemon=True)
-        self._thread.start()
+        self._runner = threading.Thread(target=self._run, name="ourdb-committer", daemon=True)
+        self._runner.start()
 
     def wake(self) -> None:
         self._wake.put(True)
@@ -65,7 +65,7 @@ class Committer:
     def stop(self) -> None:
         """Write what is asked for, then end."""
         self._wake.put(False)
-        self._thread.join()
+        self._runner.join()
 
     def _run(self) -> None:
         while True:

@@ -1,0 +1,70 @@
+"""Compiles the hot modules with mypyc where a C compiler is; without one everything runs interpreted."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import sysconfig
+from pathlib import Path
+
+from setuptools import setup
+
+HOT = [
+    "heroredis/args.py",
+    "heroredis/clock.py",
+    "heroredis/command.py",
+    "heroredis/commands/*.py",
+    "heroredis/dispatch.py",
+    "heroredis/encoding.py",
+    "heroredis/errors.py",
+    "heroredis/execute.py",
+    "heroredis/glob.py",
+    "heroredis/inline.py",
+    "heroredis/keyspace/*.py",
+    "heroredis/parameters.py",
+    "heroredis/protocol.py",
+    "heroredis/registry.py",
+    "heroredis/reply.py",
+    "heroredis/scanning.py",
+    "heroredis/session/*.py",
+    "heroredis/types/*.py",
+    "ourdb/batch.py",
+    "ourdb/commit.py",
+    "ourdb/index.py",
+    "ourdb/reading.py",
+    "ourdb/record.py",
+    "ourdb/recovery.py",
+    "ourdb/store.py",
+    "jobs/counts.py",
+    "jobs/lifecycle.py",
+    "jobs/schedule.py",
+]
+"""What a request or a job passes through; the rest is interpreted on purpose (msgspec, pydantic, asyncio glue)."""
+
+
+def hot_files() -> list[str]:
+    root = Path(__file__).parent
+    found: list[str] = []
+    for pattern in HOT:
+        found += sorted(str(path.relative_to(root)) for path in root.glob(pattern))
+    return found
+
+
+def extensions() -> list[object]:
+    """The compiled modules; none when HEROREDIS_PURE is set or there is no compiler."""
+    if os.environ.get("HEROREDIS_PURE") or "sdist" in sys.argv or "egg_info" in sys.argv:
+        return []
+    compiler = os.environ.get("CC") or (sysconfig.get_config_var("CC") or "cc").split()[0]
+    if shutil.which(compiler) is None and shutil.which("cc") is None and shutil.which("gcc") is None:
+        print("heroredis: no C compiler was found; everything works interpreted, several times slower")
+        return []
+    try:
+        from mypyc.build import mypycify
+    except ImportError:
+        print("heroredis: mypy is not installed; everything works interpreted, several times slower")
+        return []
+    return mypycify(["--strict", *hot_files()], opt_level=os.environ.get("HEROREDIS_OPT", "2"))
+
+
+setup(ext_modules=extensions())
