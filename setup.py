@@ -27,6 +27,7 @@ HOT = [
     "heroredis/registry.py",
     "heroredis/reply.py",
     "heroredis/scanning.py",
+    "heroredis/server.py",
     "heroredis/session/*.py",
     "heroredis/types/*.py",
     "ourdb/batch.py",
@@ -38,6 +39,8 @@ HOT = [
     "ourdb/store.py",
     "jobs/counts.py",
     "jobs/lifecycle.py",
+    "jobs/manager.py",
+    "jobs/redis_queue.py",
     "jobs/schedule.py",
 ]
 """What a request or a job passes through; the rest is interpreted on purpose (msgspec, pydantic, asyncio glue)."""

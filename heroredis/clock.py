@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 
+from mypy_extensions import mypyc_attr
 
+
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Clock:
     """Wall clock in Unix milliseconds for appointments, monotonic seconds for leases and timeouts."""
 

@@ -63,7 +63,7 @@ class Command:
 
     def __init__(
         self, name: str, summary: str, group: str, since: str, flags: frozenset[str], keys: KeySpec, run: Handler,
-        journal: str | None, complexity: str,
+        journal: str | None, complexity: str, arguments: tuple[int, int, list[str]] | None = None,
     ) -> None:
         self.name: Final = name
         self.summary: Final = summary
@@ -74,7 +74,7 @@ class Command:
         self.run: Final = run
         self.journal: Final = journal
         self.complexity: Final = complexity
-        low, high, names = _arguments(run)
+        low, high, names = _arguments(run) if arguments is None else arguments
         self.min_args: Final = low
         self.max_args: Final = high
         self.arguments: Final = names

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from mypy_extensions import mypyc_attr
 
+
+@mypyc_attr(allow_interpreted_subclasses=True)
 class RedisError(Exception):
     """An error reply: `message` is the whole text, code first, without the leading dash."""
 

@@ -113,4 +113,4 @@ def help_of(container: Entry) -> Command:
         return lines
 
     return Command(f"{container.name} HELP", "Shows this help.", "server", "5.0.0", frozenset({"loading", "stale"}),
-                   NO_KEYS, run, None, "O(1)")
+                   NO_KEYS, run, None, "O(1)", (0, 0, []))

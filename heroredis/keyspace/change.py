@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from mypy_extensions import mypyc_attr
+
 # Classes of events, the letters of notify-keyspace-events.
 GENERIC: Final = 1
 STRING: Final = 2
@@ -18,6 +20,7 @@ EXPIRED: Final = 7
 EVICTED: Final = 8
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class ChangeListener:
     """Base of those who hear: override what is needed."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from mypy_extensions import mypyc_attr
+
 from heroredis.command import Command
 from heroredis.reply import Sentinel
 from heroredis.session.client import Client
@@ -11,6 +13,7 @@ from heroredis.session.client import Client
 PASS: Final = Sentinel("PASS")
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Owner:
     """Base of extensions: the part that the pipeline calls."""
 
