@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import cast
 
 from heroredis.errors import NO_AUTH, RedisError, wrong_arity
-from heroredis.registry import CLOSING, IN_MULTI, NEEDS_AUTH, Entry
+from heroredis.registry import CLOSING, IN_MULTI, NEEDS_AUTH, SUBSCRIBED, Entry
 from heroredis.reply import NO_REPLY, QUEUED
 from heroredis.session.client import QueuedCommand
 from heroredis.session.context import Context
@@ -18,6 +18,7 @@ from heroredis.session.owner import PASS
 
 logger = logging.getLogger("heroredis")
 SHOWN_LIMIT = 128
+WHILE_SUBSCRIBED = frozenset({"SUBSCRIBE", "PSUBSCRIBE", "UNSUBSCRIBE", "PUNSUBSCRIBE", "PING", "QUIT", "RESET"})
 
 
 def find_entry(ctx: Context, argv: list[bytes]) -> Entry:
@@ -64,6 +65,10 @@ def gated(ctx: Context, entry: Entry, argv: list[bytes]) -> object:
                 raise RedisError(b"ERR Command not allowed inside a transaction")
             client.queued.append(QueuedCommand(entry, argv))
             return QUEUED
+    if gates & SUBSCRIBED and ctx.resp == 2 and entry.name not in WHILE_SUBSCRIBED:
+        shown = entry.name.lower().replace(" ", "|")
+        raise RedisError(f"ERR Can't execute '{shown}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET "
+                         "are allowed in this context".encode())
     return run(ctx, entry, argv)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from heroredis.reply import NO_REPLY, NULL_ARRAY, Double, Error, Map, Push, Simple, Verbatim
+from heroredis.reply import NO_REPLY, NULL_ARRAY, Double, Error, Map, Push, Several, Simple, Verbatim
 
 TABLE: Final = 1024
 BULK_HEADERS: Final[list[bytes]] = [b"$%d\r\n" % n for n in range(TABLE)]
@@ -123,6 +123,9 @@ def _encode_framed(value: object, resp: int, out: list[bytes]) -> None:
     elif isinstance(value, Push):
         out.append(b"%b%d\r\n" % (b">" if resp == 3 else b"*", len(value.items)))
         for item in value.items:
+            encode(item, resp, out)
+    elif isinstance(value, Several):
+        for item in value.replies:
             encode(item, resp, out)
     elif isinstance(value, Verbatim):
         out.append(b"=%d\r\ntxt:%b\r\n" % (len(value.text) + 4, value.text) if resp == 3 else bulk(value.text))

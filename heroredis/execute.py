@@ -15,7 +15,7 @@ from heroredis.encoding import BULK_HEADERS, CRLF, INTEGERS, NULL2, NULL3, TABLE
 from heroredis.errors import ProtocolError, RedisError, wrong_arity
 from heroredis.protocol import RequestReader
 from heroredis.registry import CLOSING, Entry
-from heroredis.reply import OK, Committing, Durable, Wait
+from heroredis.reply import OK, Committing, Durable, Push, Wait
 from heroredis.session.blocking import Parked
 from heroredis.session.client import Client
 from heroredis.session.context import Context
@@ -48,6 +48,7 @@ class Session:
         """The peer does not take its replies: run nothing more until it does."""
         self.closed = False
         self._fresh = True
+        self._running = False
         self._write: Final = write
         self._out: list[bytes] = []
         self._held: Final[deque[Held]] = deque()
@@ -61,6 +62,7 @@ class Session:
         """Called once after input was read that had to wait."""
         client.unblock = self.unblock
         client.wake = self.finish
+        client.push = self.push
 
     def received(self, data: bytes) -> None:
         self.reader.feed(data)
@@ -86,7 +88,9 @@ class Session:
         now = core.space.refresh()
         self.ctx.now_ms = now
         self.client.active_ms = now
+        self._running = True
         done = self._run_requests(FAIRNESS)
+        self._running = False
         core.stats.commands += done
         if done >= FAIRNESS:
             self.schedule()
@@ -193,10 +197,13 @@ class Session:
             self.closed = True
             self.client.close()
 
-    def push(self, data: bytes) -> None:
-        """Send what nobody asked for, behind what is waiting."""
-        self._out.append(data)
-        self._flush()
+    def push(self, items: list[object]) -> None:
+        """Send a message that nobody asked for, behind what is waiting."""
+        if self.closed:
+            return
+        encode(Push(items), self.ctx.resp, self._out)
+        if not self._running:
+            self._flush()
 
     def _hold(self, reply: Durable) -> None:
         """The reply, and all later ones of this connection, wait for the disk."""

@@ -46,6 +46,13 @@ class Push:
         self.items: Final = items
 
 
+class Several:
+    """Answers of one command that stand on their own, one after the other (SUBSCRIBE)."""
+
+    def __init__(self, replies: list[object]) -> None:
+        self.replies: Final = replies
+
+
 class Verbatim:
     """Text for people: verbatim string `txt:` in RESP3, bulk string in RESP2."""
 

@@ -12,8 +12,9 @@ from heroredis.commands import (
     introspection,
     keys,
     lists,
+    pubsub,
     strings,
     transactions,
 )
 
-MODULES: Final = (strings, lists, hashes, keys, transactions, connection, clients, introspection, admin)
+MODULES: Final = (strings, lists, hashes, keys, transactions, pubsub, connection, clients, introspection, admin)

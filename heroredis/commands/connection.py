@@ -8,7 +8,7 @@ from heroredis.args import read_int
 from heroredis.command import command
 from heroredis.commands.transactions import leave_multi
 from heroredis.errors import BAD_DB_INDEX, NO_AUTH, NO_PROTO, WRONG_PASS, RedisError
-from heroredis.registry import CLOSING, NEEDS_AUTH
+from heroredis.registry import CLOSING, NEEDS_AUTH, SUBSCRIBED
 from heroredis.reply import OK, PONG, Map, Reply, Simple
 from heroredis.session.context import Context
 from heroredis.version import REDIS_VERSION
@@ -20,6 +20,8 @@ LIBRARY_NAME_LIMIT = 64
 def ping(ctx: Context, *message: bytes) -> Reply:
     if len(message) > 1:
         raise RedisError(b"ERR wrong number of arguments for 'ping' command")
+    if ctx.client.gates & SUBSCRIBED and ctx.resp == 2:
+        return [b"pong", message[0] if message else b""]
     return message[0] if message else PONG
 
 
@@ -119,6 +121,8 @@ def quit_(ctx: Context, *ignored: bytes) -> Reply:
          flags="noscript loading stale fast no_auth allow_busy")
 def reset(ctx: Context) -> Reply:
     leave_multi(ctx)
+    ctx.server.channels.forget(ctx.client)
+    ctx.client.gates &= ~SUBSCRIBED
     ctx.select(0)
     ctx.speak(2)
     client = ctx.client

@@ -33,9 +33,17 @@ class Client:
         self.touched = False
         self.watched: set[tuple[int, bytes]] = set()
         self.is_blocked = False
+        self.channels: dict[bytes, None] = {}
+        self.patterns: dict[bytes, None] = {}
+        self.push: Callable[[list[object]], None] | None = None
         self.reply_mode = 0
         self.unblock: Callable[[bool], bool] | None = None
         self.wake: Callable[[], None] | None = None
+
+    def send(self, items: list[object]) -> None:
+        """Send a message that nobody asked for."""
+        if self.push is not None:
+            self.push(items)
 
     def hang_up(self) -> None:
         """End the connection once everything that was answered has been sent."""
@@ -51,6 +59,8 @@ class Client:
             shown += "x"
         if self.touched:
             shown += "d"
+        if self.channels or self.patterns:
+            shown += "P"
         if self.laddr.startswith("/"):
             shown += "U"
         return shown or "N"
@@ -64,7 +74,8 @@ class Client:
         return (
             f"id={self.client_id} addr={self.addr} laddr={self.laddr} fd=-1 name={name} "
             f"age={max(0, now_ms - self.created_ms) // 1000} idle={max(0, now_ms - self.active_ms) // 1000} "
-            f"flags={self.flags()} db={self.db_index} sub=0 psub=0 ssub=0 multi={multi} qbuf=0 qbuf-free=0 argv-mem=0 "
+            f"flags={self.flags()} db={self.db_index} sub={len(self.channels)} psub={len(self.patterns)} ssub=0 "
+            f"multi={multi} qbuf=0 qbuf-free=0 argv-mem=0 "
             f"multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0 events=r cmd={self.last_command} "
             f"user={self.user.decode('utf-8', 'backslashreplace')} redir=-1 resp={self.resp} "
             f"lib-name={library} lib-ver={version}"

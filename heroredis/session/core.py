@@ -16,6 +16,7 @@ from heroredis.keyspace.space import Space
 from heroredis.parameters import Parameters
 from heroredis.registry import NEEDS_AUTH, Registry
 from heroredis.session.blocking import Blocking
+from heroredis.session.channels import Channels
 from heroredis.session.client import Client
 from heroredis.session.commits import Commits
 from heroredis.session.owner import Owner
@@ -46,6 +47,7 @@ class Core:
         self.registry: Final = Registry()
         self.blocking: Final = Blocking(self.space)
         self.watches: Final = Watches(self.space)
+        self.channels: Final = Channels()
         self.commits: Final = Commits()
         self.stats = Stats()
         self.clients: Final[dict[int, Client]] = {}
@@ -71,6 +73,7 @@ class Core:
     def forget_client(self, client: Client) -> None:
         self.clients.pop(client.client_id, None)
         self.watches.forget(client)
+        self.channels.forget(client)
         for owner in self.owners:
             owner.client_closed(client)
 

@@ -97,7 +97,7 @@ def test_after_kill_9_everything_acknowledged_is_there(start_server: Start, tmp_
     first = start_server("--data-dir", str(tmp_path / "data"), "--no-ui", "--no-webdav")
     with redis.Redis(port=first.port) as client:
         ids = client.execute_command("JOB.MCREATE", "later", "a", "b", "c")
-        assert client.execute_command("JOB.FETCH", 1, 0, "later", "LEASE", 600_000)
+        assert client.execute_command("JOB.FETCH", 1, 0, "later")
         client.execute_command("JOB.CREATE", "finished", "d")
         client.execute_command("JOB.COMPLETE", 4, "r")
         first.kill()
