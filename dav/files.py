@@ -1,0 +1,101 @@
+"""The folder `/files/`: uploads land in a temporary file and take their name only when they are whole."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from typing import Any
+
+from wsgidav.dav_error import HTTP_BAD_REQUEST, HTTP_FORBIDDEN, DAVError
+from wsgidav.fs_dav_provider import FileResource, FolderResource
+
+PREFIX = ".upload-"
+
+
+class Upload:
+    """What wsgidav writes a body into; `close` leaves the whole file under its temporary name."""
+
+    def __init__(self, target: str, expected: int | None) -> None:
+        self.target = target
+        self.written = 0
+        self._expected = expected
+        descriptor, self.path = tempfile.mkstemp(prefix=PREFIX, dir=os.path.dirname(target))
+        self._file = os.fdopen(descriptor, "wb", 262144)
+
+    def write(self, data: bytes) -> None:
+        self._file.write(data)
+        self.written += len(data)
+
+    def close(self) -> None:
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+    def is_whole(self) -> bool:
+        return self._expected is None or self._expected == self.written
+
+    def keep(self) -> None:
+        os.chmod(self.path, 0o644)
+        os.replace(self.path, self.target)
+
+    def drop(self) -> None:
+        with contextlib.suppress(OSError):
+            self._file.close()
+        with contextlib.suppress(OSError):
+            os.unlink(self.path)
+
+
+def expected_length(environ: dict[str, Any]) -> int | None:
+    text = str(environ.get("CONTENT_LENGTH") or "")
+    return int(text) if text.isdigit() else None
+
+
+class StoredFile(FileResource):
+    """A file of the folder."""
+
+    def __init__(self, path: str, environ: dict[str, Any], file_path: str) -> None:
+        super().__init__(path, environ, file_path)
+        self.is_new = False
+        self._upload: Upload | None = None
+
+    def begin_write(self, *, content_type: str | None = None) -> Upload:
+        self._upload = Upload(self._file_path, expected_length(self.environ))
+        return self._upload
+
+    def end_write(self, *, with_errors: bool) -> None:
+        """Give the upload its name, or leave what was there before as it was."""
+        upload, self._upload = self._upload, None
+        if upload is None:
+            return
+        if not with_errors and upload.is_whole():
+            upload.keep()
+            return
+        upload.drop()
+        if self.is_new:
+            with contextlib.suppress(OSError):
+                os.unlink(self._file_path)
+        if not with_errors:
+            raise DAVError(HTTP_BAD_REQUEST, "the body is shorter than its Content-Length")
+
+
+class StoredFolder(FolderResource):
+    """A folder below `/files/`, or `/files/` itself."""
+
+    def get_member_names(self) -> list[str]:
+        return [name for name in super().get_member_names() if not name.startswith(PREFIX)]
+
+    def get_member_list(self) -> list[Any]:
+        """Members that are still there; one may vanish while the list is made."""
+        members = (self.get_member(name) for name in self.get_member_names())
+        return [member for member in members if member is not None]
+
+    def create_empty_resource(self, name: str) -> Any:
+        made = super().create_empty_resource(name)
+        made.is_new = True
+        return made
+
+    def delete(self) -> None:
+        if self.path.rstrip("/") == "/files":
+            raise DAVError(HTTP_FORBIDDEN, "the folder of all files cannot be deleted")
+        super().delete()
