@@ -12,6 +12,7 @@ from typing import Any, Final
 from cheroot import wsgi
 
 from dav.app import application
+from dav.auth import Login
 from dav.bridge import JobFiles
 from dav.guard import Guard
 from heroredis.extension import JobService, Listening
@@ -54,7 +55,7 @@ class DavService:
     async def start(self) -> list[Listening]:
         """Bind and serve. OSError when the address is taken."""
         jobs = None if self._jobs is None else JobFiles(self._jobs, asyncio.get_running_loop())
-        guarded = Guard(application(self._files_root, jobs), user=self._user, password=self._password,
+        guarded = Guard(application(self._files_root, jobs), login=Login(self._user, self._password),
                         hosts=lambda: self._allowed)
         server = QuietServer((self._host, self._port), guarded, numthreads=THREADS, timeout=30, shutdown_timeout=1,
                              request_queue_size=128, server_name="heroredis")
@@ -77,4 +78,3 @@ class DavService:
 
     def reload(self) -> None:
         """Nothing of it can change while running."""
-

@@ -1,23 +1,19 @@
-"""In front of wsgidav: login, host names, and requests that no good client sends. WSGI, knows no tree."""
+"""In front of wsgidav: host names, login, and requests that no good client sends. WSGI, knows no tree but its roots."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hmac
-import threading
-import time
 from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from dav.auth import Login
 
 StartResponse = Callable[..., Any]
 Application = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
-REALM: Final = 'Basic realm="heroredis", charset="UTF-8"'
-XML_METHODS: Final = frozenset({"PROPFIND", "PROPPATCH", "LOCK", "REPORT", "SEARCH"})
+CHALLENGE: Final = ("WWW-Authenticate", 'Basic realm="heroredis", charset="UTF-8"')
 XML_LIMIT: Final = 1024 * 1024
-FAILURES: Final = 5
-WINDOW_S: Final = 60.0
+ROOTS: Final = frozenset({"", "/files", "/jobs"})
 PAGE_MARK: Final = b"/wsgidav/"
 
 
@@ -32,21 +28,18 @@ class Refusal(Exception):
 
 
 class Guard:
-    """`monotonic` is the clock by which failed logins are counted."""
+    """Lets through what `hosts` and `login` allow and what is well formed."""
 
-    def __init__(self, application: Application, *, user: str, password: str, hosts: Callable[[], frozenset[str]],
-                 monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, application: Application, *, login: Login, hosts: Callable[[], frozenset[str]]) -> None:
         self._application: Final = application
-        self._expected: Final = f"{user}:{password}".encode() if password else b""
+        self._login: Final = login
         self._hosts: Final = hosts
-        self._monotonic: Final = monotonic
-        self._failures: Final[dict[str, list[float]]] = {}
-        self._mutex: Final = threading.Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         try:
             self._check_host(environ)
             self._check_path(environ)
+            self._check_destination(environ)
             self._check_body(environ)
             self._check_login(environ)
         except Refusal as refusal:
@@ -70,12 +63,22 @@ class Guard:
             decoded = path.encode("latin-1").decode("utf-8")
         except UnicodeError:
             raise Refusal("400 Bad Request", "the path is no UTF-8") from None
-        if any(ord(letter) < 32 or ord(letter) == 127 for letter in decoded):
-            raise Refusal("400 Bad Request", "the path holds control characters")
-        if ".." in decoded.split("/"):
-            raise Refusal("400 Bad Request", "the path leads upwards")
-        if environ.get("REQUEST_METHOD") == "DELETE" and decoded.rstrip("/") in ("", "/files", "/jobs"):
+        _check_name(decoded)
+        if environ.get("REQUEST_METHOD") == "DELETE" and decoded.rstrip("/") in ROOTS:
             raise Refusal("403 Forbidden", "this folder cannot be deleted")
+
+    def _check_destination(self, environ: dict[str, Any]) -> None:
+        """COPY and MOVE onto a root would empty it first."""
+        given = environ.get("HTTP_DESTINATION")
+        if given is None:
+            return
+        try:
+            path = urlsplit(unquote(str(given), errors="strict"), allow_fragments=False).path
+        except ValueError:
+            raise Refusal("400 Bad Request", "the Destination is no URL") from None
+        _check_name(path)
+        if "/" + "/".join(part for part in path.split("/") if part) in ROOTS | {"/"}:
+            raise Refusal("403 Forbidden", "this folder cannot be replaced")
 
     def _check_body(self, environ: dict[str, Any]) -> None:
         method = environ.get("REQUEST_METHOD")
@@ -83,34 +86,28 @@ class Guard:
         chunked = "HTTP_TRANSFER_ENCODING" in environ
         if length and chunked:
             raise Refusal("400 Bad Request", "Content-Length and Transfer-Encoding exclude each other")
-        if length and not str(length).isdigit():
+        if length and not (str(length).isascii() and str(length).isdigit() and len(str(length)) < 19):
             raise Refusal("400 Bad Request", "Content-Length is no number")
         if method == "PUT" and not length and not chunked:
             raise Refusal("411 Length Required", "PUT needs a Content-Length")
-        if method in XML_METHODS and length and int(length) > XML_LIMIT:
+        if method != "PUT" and chunked:
+            raise Refusal("411 Length Required", "only PUT may leave the length open")
+        if method != "PUT" and length and int(length) > XML_LIMIT:
             raise Refusal("413 Content Too Large", "the XML body is larger than 1 MiB")
 
     def _check_login(self, environ: dict[str, Any]) -> None:
-        if not self._expected:
-            return
         address = str(environ.get("REMOTE_ADDR", ""))
-        now = self._monotonic()
-        with self._mutex:
-            recent = [at for at in self._failures.get(address, ()) if now - at < WINDOW_S]
-            if len(recent) >= FAILURES:
-                raise Refusal("429 Too Many Requests", "too many failed logins, wait a minute", [("Retry-After", "60")])
-        given = _credentials(str(environ.get("HTTP_AUTHORIZATION", "")))
-        if given is not None and hmac.compare_digest(given, self._expected):
-            with self._mutex:
-                self._failures.pop(address, None)
-            return
-        if given is not None:
-            with self._mutex:
-                self._failures[address] = [*recent, now]
-                if len(self._failures) > 10_000:
-                    self._failures.pop(next(iter(self._failures)))
-        raise Refusal("401 Unauthorized", "log in with the user and password of the share",
-                      [("WWW-Authenticate", REALM)])
+        if self._login.is_slowed(address):
+            raise Refusal("429 Too Many Requests", "too many failed logins, wait a minute", [("Retry-After", "60")])
+        if not self._login.admits(address, str(environ.get("HTTP_AUTHORIZATION", ""))):
+            raise Refusal("401 Unauthorized", "log in with the user and password of the share", [CHALLENGE])
+
+
+def _check_name(path: str) -> None:
+    if any(ord(letter) < 32 or ord(letter) == 127 for letter in path):
+        raise Refusal("400 Bad Request", "the path holds control characters")
+    if ".." in path.split("/"):
+        raise Refusal("400 Bad Request", "the path leads upwards")
 
 
 def shortened(application: Application, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
@@ -132,13 +129,3 @@ def shortened(application: Application, environ: dict[str, Any], start_response:
     else:
         start_response(status, headers, exc_info)
     return chain([first], parts)
-
-
-def _credentials(header: str) -> bytes | None:
-    scheme, _, value = header.partition(" ")
-    if scheme.lower() != "basic":
-        return None
-    try:
-        return base64.b64decode(value.strip(), validate=True)
-    except (binascii.Error, ValueError):
-        return b""
