@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import tempfile
 from typing import Any
 
@@ -11,6 +12,8 @@ from wsgidav.dav_error import HTTP_BAD_REQUEST, HTTP_FORBIDDEN, DAVError
 from wsgidav.fs_dav_provider import FileResource, FolderResource
 
 PREFIX = ".upload-"
+NAME_LIMIT = 255
+UNSHOWN = re.compile("[\\x00-\\x1f\\x7f\\ud800-\\udfff\\ufffe\\uffff]")
 
 
 class Upload:
@@ -51,6 +54,13 @@ def expected_length(environ: dict[str, Any]) -> int | None:
     return int(text) if text.isdigit() else None
 
 
+def is_possible(name: str) -> bool:
+    """A name that the file system and XML can carry, and that is no upload on its way."""
+    if name.startswith(PREFIX) or UNSHOWN.search(name):
+        return False
+    return len(name.encode()) <= NAME_LIMIT
+
+
 class StoredFile(FileResource):
     """A file of the folder."""
 
@@ -83,7 +93,7 @@ class StoredFolder(FolderResource):
     """A folder below `/files/`, or `/files/` itself."""
 
     def get_member_names(self) -> list[str]:
-        return [name for name in super().get_member_names() if not name.startswith(PREFIX)]
+        return [name for name in super().get_member_names() if is_possible(name)]
 
     def get_member_list(self) -> list[Any]:
         """Members that are still there; one may vanish while the list is made."""
@@ -96,6 +106,6 @@ class StoredFolder(FolderResource):
         return made
 
     def delete(self) -> None:
-        if self.path.rstrip("/") == "/files":
+        if os.path.samefile(self._file_path, self.provider.root_folder_path):
             raise DAVError(HTTP_FORBIDDEN, "the folder of all files cannot be deleted")
         super().delete()

@@ -13,7 +13,7 @@ StartResponse = Callable[..., Any]
 Application = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 CHALLENGE: Final = ("WWW-Authenticate", 'Basic realm="heroredis", charset="UTF-8"')
 XML_LIMIT: Final = 1024 * 1024
-ROOTS: Final = frozenset({"", "/files", "/jobs"})
+ROOTS: Final = frozenset({"", "files", "jobs"})
 PAGE_MARK: Final = b"/wsgidav/"
 
 
@@ -64,8 +64,8 @@ class Guard:
         except UnicodeError:
             raise Refusal("400 Bad Request", "the path is no UTF-8") from None
         _check_name(decoded)
-        if environ.get("REQUEST_METHOD") == "DELETE" and decoded.rstrip("/") in ROOTS:
-            raise Refusal("403 Forbidden", "this folder cannot be deleted")
+        if environ.get("REQUEST_METHOD") in ("DELETE", "MOVE", "COPY") and _is_root(decoded):
+            raise Refusal("403 Forbidden", "this folder stays where it is")
 
     def _check_destination(self, environ: dict[str, Any]) -> None:
         """COPY and MOVE onto a root would empty it first."""
@@ -77,7 +77,7 @@ class Guard:
         except ValueError:
             raise Refusal("400 Bad Request", "the Destination is no URL") from None
         _check_name(path)
-        if "/" + "/".join(part for part in path.split("/") if part) in ROOTS | {"/"}:
+        if _is_root(path):
             raise Refusal("403 Forbidden", "this folder cannot be replaced")
 
     def _check_body(self, environ: dict[str, Any]) -> None:
@@ -106,8 +106,12 @@ class Guard:
 def _check_name(path: str) -> None:
     if any(ord(letter) < 32 or ord(letter) == 127 for letter in path):
         raise Refusal("400 Bad Request", "the path holds control characters")
-    if ".." in path.split("/"):
-        raise Refusal("400 Bad Request", "the path leads upwards")
+    if not {".", ".."}.isdisjoint(path.split("/")):
+        raise Refusal("400 Bad Request", "the path has a segment of dots")
+
+
+def _is_root(path: str) -> bool:
+    return "/".join(part for part in path.split("/") if part) in ROOTS
 
 
 def shortened(application: Application, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:

@@ -9,7 +9,7 @@ from wsgidav.dav_error import HTTP_FORBIDDEN, HTTP_NOT_FOUND, DAVError
 from wsgidav.fs_dav_provider import FilesystemProvider
 
 from dav.bridge import ALL, STATES, JobFiles
-from dav.files import PREFIX, StoredFile, StoredFolder
+from dav.files import StoredFile, StoredFolder, is_possible
 from dav.jobs_tree import JobFile, JobsFolder, ReadOnlyFolder, StateFolder, TopicFolder, name_of_topic, topic_of_name
 
 
@@ -30,7 +30,7 @@ class Tree(FilesystemProvider):
     def _loc_to_file_path(self, path: str, environ: dict[str, Any] | None = None) -> str:
         if path != "/files" and not path.startswith("/files/"):
             raise DAVError(HTTP_FORBIDDEN, "files can be put below /files/ only")
-        if "\0" in path or os.path.basename(path).startswith(PREFIX):
+        if not all(is_possible(name) for name in path.split("/")):
             raise DAVError(HTTP_FORBIDDEN, "this name is not possible")
         found: str = super()._loc_to_file_path(path[len("/files") :] or "/", environ)
         return found
