@@ -11,6 +11,7 @@ from wsgidav.dav_error import HTTP_FORBIDDEN, DAVError
 from wsgidav.dav_provider import DAVCollection, DAVNonCollection
 
 from dav.bridge import ALL, STATES, JobFiles, Shown
+from dav.files import Upload
 
 SAFE = " !#$&'()+,-.;=@[]^_`{}~"
 
@@ -140,5 +141,11 @@ class JobFile(DAVNonCollection):
         """A copy into `/files/` keeps the job as it is now."""
         if is_move or not dest_path.startswith("/files/"):
             raise DAVError(HTTP_FORBIDDEN, "jobs can be copied into /files/ only")
-        with open(self.provider._loc_to_file_path(dest_path, self.environ), "wb") as file:
-            file.write(self._shown.text)
+        copy = Upload(self.provider._loc_to_file_path(dest_path, self.environ), None)
+        try:
+            copy.write(self._shown.text)
+            copy.close()
+            copy.keep()
+        except OSError:
+            copy.drop()
+            raise

@@ -70,7 +70,7 @@ class Tree(FilesystemProvider):
             return None
         if len(parts) == 3:
             return self._job_file(topic, parts[1], parts[2], path, environ)
-        if topic not in self._jobs.topics():
+        if not self._jobs.has_topic(topic):
             return None
         if len(parts) == 1:
             return TopicFolder(path, environ)
