@@ -1,0 +1,192 @@
+"""Damage of every kind, on a disk in memory: what was acknowledged is there, nothing is invented, all is reported."""
+
+from __future__ import annotations
+
+import errno
+import random
+
+import pytest
+
+from ourdb import CorruptRecord, NotFound, OurDB, StoreFailed, StoreFull
+from ourdb.faulty import Disk, FaultyFiles
+from ourdb.record import HEADER_SIZE, SEGMENT_HEADER_SIZE
+
+
+def opened(disk: Disk, **options: int) -> OurDB:
+    return OurDB("memory", files=FaultyFiles(disk), clock=lambda: 1_700_000_000_000, **options)
+
+
+def filled(values: list[bytes]) -> Disk:
+    disk = Disk()
+    db = opened(disk)
+    for value in values:
+        db.set(value)
+    crashed = disk.copy()
+    db.close()
+    return crashed
+
+
+def test_a_cut_at_every_byte_of_the_last_records_keeps_all_whole_ones() -> None:
+    disk = filled([b"one", b"two two", b"three"])
+    size = len(disk.now["000001.db"])
+    ends = [SEGMENT_HEADER_SIZE]
+    for value in (b"one", b"two two", b"three"):
+        ends.append(ends[-1] + HEADER_SIZE + len(value))
+    assert ends[-1] == size
+    for cut in range(size):
+        torn = disk.copy()
+        del torn.now["000001.db"][cut:]
+        whole = max(0, sum(1 for end in ends[1:] if end <= cut))
+        with opened(torn) as db:
+            assert list(db.ids()) == list(range(1, whole + 1))
+            assert bool(db.faults) == (cut not in ends and cut > 0)
+            fresh = db.set(b"after")
+        assert fresh == whole + 1
+        with opened(torn.copy()) as db:
+            assert db.get(fresh) == b"after"
+            assert db.faults == []
+
+
+def test_stale_records_behind_a_torn_tail_never_come_back() -> None:
+    disk = filled([b"aaaa", b"bbbb", b"cccc"])
+    damaged = SEGMENT_HEADER_SIZE + HEADER_SIZE + 4 + 10
+    torn = disk.copy()
+    del torn.now["000001.db"][damaged:]
+    with opened(torn) as db:
+        db.set(b"dddd")
+    again = torn.copy()
+    again.now.pop("checkpoint")
+    with opened(again) as db:
+        assert dict(db.scan()) == {1: b"aaaa", 2: b"dddd"}
+
+
+def test_every_flipped_bit_is_found_and_contained_to_its_record() -> None:
+    values = [b"first", b"second", b"third"]
+    disk = filled(values)
+    size = len(disk.now["000001.db"])
+    starts = [SEGMENT_HEADER_SIZE]
+    for value in values:
+        starts.append(starts[-1] + HEADER_SIZE + len(value))
+    for at in range(SEGMENT_HEADER_SIZE, size):
+        for bit in (1, 16, 128):
+            bad = disk.copy()
+            bad.now["000001.db"][at] ^= bit
+            hit = max(number for number, start in enumerate(starts) if start <= at) + 1
+            with opened(bad) as db:
+                assert db.faults, f"byte {at} bit {bit}"
+                for number, value in enumerate(values, 1):
+                    if number == hit:
+                        with pytest.raises((NotFound, CorruptRecord)):
+                            db.get(number)
+                    else:
+                        assert db.get(number) == value
+
+
+def test_a_record_that_rots_while_the_store_is_open_is_never_served() -> None:
+    disk = Disk()
+    with opened(disk) as db:
+        first = db.set(b"good")
+        disk.now["000001.db"][-1] ^= 1
+        with pytest.raises(CorruptRecord, match=r"000001\.db offset 40"):
+            db.get(first)
+        disk.now["000001.db"][-1] ^= 1
+        assert db.get(first) == b"good"
+
+
+@pytest.mark.parametrize("cut", range(1, 3 * (HEADER_SIZE + 3)))
+def test_a_batch_is_there_as_a_whole_or_not_at_all(cut: int) -> None:
+    disk = Disk()
+    db = opened(disk)
+    db.set(b"before")
+    db.append_batch([(b"one", 0), (b"two", 0), (b"333", 1)])
+    db.commit().wait(10)
+    torn = disk.copy()
+    db.close()
+    del torn.now["000001.db"][-cut:]
+    with opened(torn) as db:
+        assert dict(db.scan()) == {1: b"before"}
+        assert db.next_id == 2
+
+
+def test_a_full_disk_takes_the_batch_back_and_writing_goes_on_with_space() -> None:
+    disk = Disk()
+    with opened(disk) as db:
+        first = db.set(b"kept")
+        disk.space = 10
+        with pytest.raises(StoreFull):
+            db.set(b"too much for the disk", id=first)
+        with pytest.raises(StoreFull):
+            db.set(b"and new ones too")
+        assert db.get(first) == b"kept"
+        assert list(db.ids()) == [first]
+        disk.space = None
+        later = db.set(b"fits again")
+        assert db.get(later) == b"fits again"
+        expected = dict(db.scan())
+    after = disk.copy()
+    after.now.pop("checkpoint")
+    with opened(after) as db:
+        assert dict(db.scan()) == expected
+        assert db.faults == []
+
+
+def test_a_failed_sync_ends_writing_until_the_store_is_opened_again() -> None:
+    disk = Disk()
+    db = opened(disk)
+    db.set(b"safe")
+    disk.fail_sync = OSError(errno.EIO, "Input/output error")
+    with pytest.raises(StoreFailed):
+        db.set(b"lost")
+    with pytest.raises(StoreFailed):
+        db.set(b"a retry must not be acknowledged")
+    assert db.get(1) == b"safe"
+    db.close()
+    with opened(disk) as db:
+        assert dict(db.scan()) == {1: b"safe"}
+
+
+def test_an_error_in_a_write_ends_writing_too() -> None:
+    disk = Disk()
+    db = opened(disk)
+    db.set(b"safe")
+    disk.fail_write = OSError(errno.EIO, "Input/output error")
+    with pytest.raises(StoreFailed):
+        db.set(b"lost")
+    disk.fail_write = None
+    with pytest.raises(StoreFailed):
+        db.set(b"later")
+    db.close()
+
+
+def test_power_failures_keep_what_was_acknowledged_and_invent_nothing() -> None:
+    rng = random.Random(7)
+    for _ in range(60):
+        disk = Disk()
+        db = opened(disk, segment_size=600)
+        written: dict[int, list[bytes]] = {}
+        acknowledged: dict[int, int] = {}
+        for step in range(rng.randint(1, 25)):
+            value = b"%d:" % step + bytes(rng.randrange(256) for _ in range(rng.randint(0, 60)))
+            record_id = db.append(value, rng.choice([0, *written]))
+            written.setdefault(record_id, []).append(value)
+            if rng.random() < 0.3:
+                db.commit().wait(10)
+                acknowledged = {key: len(values) for key, values in written.items()}
+        pending = [(chunk.segment, chunk.base, bytes(chunk.data)) for chunk in db._chunks]
+        for segment, base, data in pending:
+            name = f"{segment:06d}.db"
+            if name in disk.now:
+                disk.now[name][base:] = data
+        for _ in range(15):
+            check_after_power_cut(disk.power_cut(rng), written, acknowledged)
+        db.close()
+
+
+def check_after_power_cut(disk: Disk, written: dict[int, list[bytes]], acknowledged: dict[int, int]) -> None:
+    with opened(disk) as db:
+        for record_id, count in acknowledged.items():
+            found = [version.data for version in reversed(db.get_history(record_id, 1000))]
+            assert found[:count] == written[record_id][:count]
+        for record_id, value in db.scan():
+            assert value in written[record_id]
+        assert db.next_id > max(acknowledged, default=0)
