@@ -14,6 +14,7 @@ from wsgidav.wsgidav_app import WsgiDAVApp
 
 from dav.bridge import JobFiles
 from dav.guard import Application
+from dav.properties import Properties
 from dav.tree import Tree
 
 BLOCK_SIZE = 262144
@@ -30,7 +31,7 @@ def application(files_root: Path, jobs: JobFiles | None) -> Application:
         "provider_mapping": {"/": Tree(str(files_root), jobs)},
         "simple_dc": {"user_mapping": {"*": True}},
         "middleware_stack": [ErrorPrinter, HTTPAuthenticator, RequestResolver],
-        "property_manager": True,
+        "property_manager": Properties(),
         "lock_storage": True,
         "block_size": BLOCK_SIZE,
         "verbose": 0,

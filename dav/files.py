@@ -5,11 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
+import stat
 import tempfile
 from typing import Any
 
 from wsgidav.dav_error import HTTP_BAD_REQUEST, HTTP_FORBIDDEN, DAVError
 from wsgidav.fs_dav_provider import FileResource, FolderResource
+from wsgidav.util import guess_mime_type
+
+from dav.listing import Entry, file_values, folder_values
 
 PREFIX = ".upload-"
 NAME_LIMIT = 255
@@ -99,6 +104,31 @@ class StoredFolder(FolderResource):
         """Members that are still there; one may vanish while the list is made."""
         members = (self.get_member(name) for name in self.get_member_names())
         return [member for member in members if member is not None]
+
+    def entries(self) -> list[Entry]:
+        """Itself and its members, from one reading of the folder."""
+        base = self.get_preferred_path()
+        usage = shutil.disk_usage(self._file_path)
+        quota = (usage.used, usage.free)
+        own = self.file_stat
+        found = [Entry(base, folder_values(self.name, (own.st_ctime, own.st_mtime), quota))]
+        with os.scandir(self._file_path) as members:
+            for member in members:
+                if not is_possible(member.name):
+                    continue
+                try:
+                    seen = member.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue
+                if stat.S_ISDIR(seen.st_mode):
+                    values = folder_values(member.name, (seen.st_ctime, seen.st_mtime), quota)
+                    found.append(Entry(f"{base}{member.name}/", values))
+                elif stat.S_ISREG(seen.st_mode):
+                    etag = f"{seen.st_ino}-{int(seen.st_mtime)}-{seen.st_size}"
+                    mime_type = guess_mime_type(member.name)
+                    found.append(Entry(base + member.name, file_values(
+                        member.name, seen.st_size, seen.st_ctime, seen.st_mtime, etag, mime_type)))
+        return found
 
     def create_empty_resource(self, name: str) -> Any:
         made = super().create_empty_resource(name)

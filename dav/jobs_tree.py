@@ -12,7 +12,9 @@ from wsgidav.dav_provider import DAVCollection, DAVNonCollection
 
 from dav.bridge import ALL, STATES, JobFiles, Shown
 from dav.files import Upload
+from dav.listing import Entry, file_values, folder_values
 
+JSON = "application/json"
 SAFE = " !#$&'()+,-.;=@[]^_`{}~"
 
 
@@ -24,6 +26,10 @@ def name_of_topic(topic: str) -> str:
 
 def topic_of_name(name: str) -> str:
     return unquote(name, errors="surrogateescape")
+
+
+def etag_of(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()[:32]
 
 
 class ReadOnlyFolder(DAVCollection):
@@ -96,6 +102,16 @@ class StateFolder(ReadOnlyFolder):
         return [JobFile(f"{folder}/{shown.job_id}.json", self.environ, shown)
                 for shown in self._jobs.listing(self._topic, self._state)]
 
+    def entries(self) -> list[Entry]:
+        """Itself and its jobs, from one snapshot."""
+        base = self.get_preferred_path()
+        found = [Entry(base, folder_values(self.name))]
+        for shown in self._jobs.listing(self._topic, self._state):
+            name = f"{shown.job_id}.json"
+            found.append(Entry(base + name, file_values(
+                name, len(shown.text), shown.created_at / 1000, shown.at / 1000, etag_of(shown.text), JSON)))
+        return found
+
 
 class JobFile(DAVNonCollection):
     """One job as JSON; a snapshot taken when the request came."""
@@ -108,7 +124,7 @@ class JobFile(DAVNonCollection):
         return len(self._shown.text)
 
     def get_content_type(self) -> str:
-        return "application/json"
+        return JSON
 
     def get_creation_date(self) -> float:
         return self._shown.created_at / 1000
@@ -117,7 +133,7 @@ class JobFile(DAVNonCollection):
         return self._shown.at / 1000
 
     def get_etag(self) -> str:
-        return hashlib.sha256(self._shown.text).hexdigest()[:32]
+        return etag_of(self._shown.text)
 
     def support_etag(self) -> bool:
         return True

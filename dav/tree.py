@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from typing import Any
+from urllib.parse import quote
 
 from wsgidav.dav_error import HTTP_FORBIDDEN, HTTP_NOT_FOUND, DAVError
 from wsgidav.fs_dav_provider import FilesystemProvider
@@ -11,6 +12,7 @@ from wsgidav.fs_dav_provider import FilesystemProvider
 from dav.bridge import ALL, STATES, JobFiles
 from dav.files import StoredFile, StoredFolder, is_possible
 from dav.jobs_tree import JobFile, JobsFolder, ReadOnlyFolder, StateFolder, TopicFolder, name_of_topic, topic_of_name
+from dav.listing import asked_properties, multistatus
 
 
 class RootFolder(ReadOnlyFolder):
@@ -88,4 +90,27 @@ class Tree(FilesystemProvider):
     def custom_request_handler(self, environ: dict[str, Any], start_response: Any, default_handler: Any) -> Any:
         """Depth infinity is refused: clients use 0 and 1, and a tree of jobs has no end."""
         default_handler.__self__.allow_propfind_infinite = False
+        if environ["REQUEST_METHOD"] == "PROPFIND" and environ.get("HTTP_DEPTH") == "1":
+            answer = self._listed(environ)
+            if answer is not None:
+                start_response("207 Multi-Status", [
+                    ("Content-Type", "application/xml; charset=utf-8"), ("Content-Length", str(len(answer)))])
+                return [answer]
         return default_handler(environ, start_response)
+
+    def _listed(self, environ: dict[str, Any]) -> bytes | None:
+        """A listing as text; None when locks, dead properties or conditions need the general way."""
+        if any(name.startswith("HTTP_IF") for name in environ):
+            return None
+        folder = self.get_resource_inst(environ["PATH_INFO"], environ)
+        if not isinstance(folder, StoredFolder | StateFolder):
+            return None
+        if self.lock_manager.get_url_lock_list(folder.get_ref_url(), recursive=True):
+            return None
+        names = asked_properties(environ)
+        if names is None:
+            return None
+        entries = folder.entries()
+        if self.prop_manager.has_any(quote(entry.path) for entry in entries):
+            return None
+        return multistatus(entries, names)
