@@ -13,7 +13,7 @@ from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from heroredis.clock import Clock
+    from heroredis.extension import Clock
 
 SESSION_SECONDS: Final = 12 * 3600
 MAX_SESSIONS: Final = 1000

@@ -17,8 +17,7 @@ from ui.auth import Gate
 from ui.security import Guard, bracketed
 
 if TYPE_CHECKING:
-    from heroredis.clock import Clock
-    from heroredis.extension import JobService
+    from heroredis.extension import Clock, JobService
     from ui.live import LiveHub
 
 MAX_LINE: Final = 8190

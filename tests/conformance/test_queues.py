@@ -1,0 +1,63 @@
+"""One suite for every JobQueue: order, priorities, taking out, showing and hiding."""
+
+from __future__ import annotations
+
+import pytest
+
+from heroredis.clock import ManualClock
+from heroredis.keyspace.space import Space
+from jobs.job import Job
+from jobs.memory_queue import MemoryQueue
+from jobs.queue import JobQueue
+from jobs.redis_queue import RedisJobManager
+
+JOBS = {number: Job(job_id=number, topic="t", priority=priority)
+        for number, priority in enumerate([100, 100, 5, 200, 5, 100, 0, 255], 1)}
+
+
+@pytest.fixture(params=["memory", "redis"])
+def queue(request: pytest.FixtureRequest) -> JobQueue:
+    if request.param == "memory":
+        return MemoryQueue()
+    return RedisJobManager(Space(1, ManualClock()).databases[0], JOBS.get)
+
+
+def test_lower_priority_numbers_first_and_first_in_first_out_within(queue: JobQueue) -> None:
+    for job in JOBS.values():
+        queue.push(job)
+    assert queue.waiting("t") == [7, 3, 5, 1, 2, 6, 4, 8]
+    assert queue.length("t") == 8
+    assert [queue.pop("t") for _ in range(9)] == [7, 3, 5, 1, 2, 6, 4, 8, None]
+    assert queue.length("t") == 0
+
+
+def test_a_returned_job_goes_before_all_of_its_priority(queue: JobQueue) -> None:
+    for number in (1, 2, 3):
+        queue.push(JOBS[number])
+    queue.push(JOBS[6], at_head=True)
+    queue.push(JOBS[5], at_head=True)
+    assert queue.waiting("t") == [5, 3, 6, 1, 2]
+
+
+def test_taking_out(queue: JobQueue) -> None:
+    queue.push(JOBS[1])
+    queue.push(JOBS[2])
+    assert queue.remove(JOBS[1])
+    assert not queue.remove(JOBS[1])
+    assert queue.waiting("t") == [2]
+    assert queue.waiting("other") == []
+    assert queue.pop("other") is None
+
+
+def test_topics_have_lines_of_their_own(queue: JobQueue) -> None:
+    queue.push(JOBS[1])
+    assert queue.length("u") == 0
+    assert queue.pop("u") is None
+    assert queue.pop("t") == 1
+
+
+def test_hiding_what_was_never_shown_is_harmless(queue: JobQueue) -> None:
+    queue.show(JOBS[1])
+    queue.hide(JOBS[1])
+    queue.hide(JOBS[1])
+    assert queue.length("t") == 0

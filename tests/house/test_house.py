@@ -1,0 +1,104 @@
+"""The rules of the house: sizes, direction of imports, no circles, generated pages current, examples that run."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from heroredis.docs import pages
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("heroredis", "jobs", "ourdb", "ui", "dav")
+SOURCES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+MAX_LINES = 400
+MAX_FUNCTION = 50
+ABOVE_ALL = {"heroredis.factory", "heroredis.cli", "heroredis.__main__", "heroredis.threaded", "heroredis.docs"}
+"""Of heroredis, what may know the other packages (docs.py describes their commands)."""
+
+
+def module_name(path: Path) -> str:
+    name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    return name.removesuffix(".__init__")
+
+
+def imports(path: Path) -> set[str]:
+    """Modules of the project that a file imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            found.add(node.module)
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    modules = {module_name(source) for source in SOURCES}
+    return {name for name in found if name in modules}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_name)
+def test_files_and_functions_are_short(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= MAX_LINES
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno is not None:
+            assert node.end_lineno - node.lineno < MAX_FUNCTION, node.name
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_name)
+def test_packages_import_in_one_direction(path: Path) -> None:
+    name = module_name(path)
+    package = name.split(".")[0]
+    for other in imports(path):
+        target = other.split(".")[0]
+        if target == package:
+            continue
+        if package == "heroredis":
+            assert name in ABOVE_ALL or name == "heroredis", f"{name} imports {other}"
+        elif target == "heroredis":
+            assert other == "heroredis.extension", f"{name} imports {other}, not the public door"
+        else:
+            assert (package, target) == ("jobs", "ourdb"), f"{name} imports {other}"
+
+
+def test_there_are_no_import_circles() -> None:
+    graph = {module_name(path): imports(path) - {module_name(path)} for path in SOURCES
+             if module_name(path) not in PACKAGES}
+    done: set[str] = set()
+
+    def visit(name: str, way: tuple[str, ...]) -> None:
+        assert name not in way, " -> ".join((*way[way.index(name):], name))
+        if name not in done:
+            for other in sorted(graph.get(name, ())):
+                visit(other, (*way, name))
+            done.add(name)
+
+    for name in graph:
+        visit(name, ())
+
+
+@pytest.mark.parametrize("name", sorted(pages()))
+def test_generated_pages_are_current(name: str) -> None:
+    assert (ROOT / "docs" / name).read_text(encoding="utf-8") == pages()[name], "run `make docs`"
+
+
+def test_importing_one_part_loads_no_other() -> None:
+    code = ("import sys, heroredis.cli, heroredis.transport, jobs.extension\n"
+            "names = {name.split('.')[0] for name in sys.modules}\n"
+            "print(sorted(names & {'ui', 'dav', 'aiohttp', 'wsgidav', 'cheroot', 'jinja2'}))")
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, capture_output=True, check=True,
+                          timeout=60)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_embedding_example_runs() -> None:
+    done = subprocess.run([sys.executable, "examples/embed.py"], cwd=ROOT, text=True, capture_output=True, check=False,
+                          timeout=60, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "embedded worker: done b'Hello, Ada'", "  version 3 done by api", "  version 2 active by api",
+        "  version 1 new by api", "plain script: b'Hello, Grace'",
+    ]
