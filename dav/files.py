@@ -125,7 +125,7 @@ class StoredFolder(FolderResource):
                     found.append(Entry(f"{base}{member.name}/", values))
                 elif stat.S_ISREG(seen.st_mode):
                     etag = f"{seen.st_ino}-{int(seen.st_mtime)}-{seen.st_size}"
-                    mime_type = guess_mime_type(member.name)
+                    mime_type = guess_mime_type(member.name, self.environ["wsgidav.config"])
                     found.append(Entry(base + member.name, file_values(
                         member.name, seen.st_size, seen.st_ctime, seen.st_mtime, etag, mime_type)))
         return found
