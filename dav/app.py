@@ -13,6 +13,7 @@ from wsgidav.request_resolver import RequestResolver
 from wsgidav.wsgidav_app import WsgiDAVApp
 
 from dav.bridge import JobFiles
+from dav.files import prepare
 from dav.guard import Application
 from dav.properties import Properties
 from dav.tree import Tree
@@ -23,10 +24,11 @@ BLOCK_SIZE = 262144
 def application(files_root: Path, jobs: JobFiles | None) -> Application:
     """The WSGI application of the share. `files_root` is made when it is missing."""
     files_root.mkdir(parents=True, exist_ok=True)
+    prepare(str(files_root))
     for code, text in ((413, "Content Too Large"), (422, "Unprocessable Content"), (503, "Service Unavailable"),
                        (507, "Insufficient Storage")):
         dav_error.ERROR_DESCRIPTIONS.setdefault(code, f"{code} {text}")
-    logging.getLogger("wsgidav").setLevel(logging.ERROR)
+    logging.getLogger("wsgidav").setLevel(logging.CRITICAL)
     config: dict[str, Any] = {
         "provider_mapping": {"/": Tree(str(files_root), jobs)},
         "simple_dc": {"user_mapping": {"*": True}},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import shutil
@@ -10,13 +11,14 @@ import stat
 import tempfile
 from typing import Any
 
-from wsgidav.dav_error import HTTP_BAD_REQUEST, HTTP_FORBIDDEN, DAVError
+from wsgidav.dav_error import HTTP_BAD_REQUEST, HTTP_FORBIDDEN, HTTP_INSUFFICIENT_STORAGE, DAVError
 from wsgidav.fs_dav_provider import FileResource, FolderResource
 from wsgidav.util import guess_mime_type
 
 from dav.listing import Entry, file_values, folder_values
 
 PREFIX = ".upload-"
+PARTS = ".upload-parts"
 NAME_LIMIT = 255
 UNSHOWN = re.compile("[\\x00-\\x1f\\x7f\\ud800-\\udfff\\ufffe\\uffff]")
 
@@ -24,34 +26,67 @@ UNSHOWN = re.compile("[\\x00-\\x1f\\x7f\\ud800-\\udfff\\ufffe\\uffff]")
 class Upload:
     """What wsgidav writes a body into; `close` leaves the whole file under its temporary name."""
 
-    def __init__(self, target: str, expected: int | None) -> None:
+    def __init__(self, target: str, expected: int | None, root: str) -> None:
         self.target = target
         self.written = 0
         self._expected = expected
-        descriptor, self.path = tempfile.mkstemp(prefix=PREFIX, dir=os.path.dirname(target))
+        try:
+            descriptor, self.path = tempfile.mkstemp(prefix=PREFIX, dir=_parts_beside(target, root))
+        except OSError as error:
+            raise refused(error) from error
         self._file = os.fdopen(descriptor, "wb", 262144)
 
     def write(self, data: bytes) -> None:
-        self._file.write(data)
+        try:
+            self._file.write(data)
+        except OSError as error:
+            raise refused(error) from error
         self.written += len(data)
 
     def close(self) -> None:
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+        except OSError as error:
+            raise refused(error) from error
 
     def is_whole(self) -> bool:
         return self._expected is None or self._expected == self.written
 
     def keep(self) -> None:
-        os.chmod(self.path, 0o644)
-        os.replace(self.path, self.target)
+        try:
+            os.chmod(self.path, 0o644)
+            os.replace(self.path, self.target)
+        except OSError as error:
+            self.drop()
+            raise refused(error) from error
 
     def drop(self) -> None:
         with contextlib.suppress(OSError):
             self._file.close()
         with contextlib.suppress(OSError):
             os.unlink(self.path)
+
+
+def refused(error: OSError) -> DAVError:
+    """507 when the disk is full, 403 otherwise; the reason without paths."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return DAVError(HTTP_INSUFFICIENT_STORAGE if full else HTTP_FORBIDDEN, error.strerror)
+
+
+def prepare(root: str) -> None:
+    """Make the folder for uploads on their way, without what a killed server left in it."""
+    parts = os.path.join(root, PARTS)
+    shutil.rmtree(parts, ignore_errors=True)
+    os.makedirs(parts, mode=0o700, exist_ok=True)
+
+
+def _parts_beside(target: str, root: str) -> str:
+    """Where the temporary file goes: a rename does not lead from one disk to another."""
+    folder, parts = os.path.dirname(target), os.path.join(root, PARTS)
+    same = os.path.isdir(parts) and os.stat(parts).st_dev == os.stat(folder).st_dev
+    return parts if same else folder
 
 
 def expected_length(environ: dict[str, Any]) -> int | None:
@@ -75,18 +110,17 @@ class StoredFile(FileResource):
         self._upload: Upload | None = None
 
     def begin_write(self, *, content_type: str | None = None) -> Upload:
-        self._upload = Upload(self._file_path, expected_length(self.environ))
+        self._upload = Upload(self._file_path, expected_length(self.environ), self.provider.root_folder_path)
         return self._upload
 
     def end_write(self, *, with_errors: bool) -> None:
         """Give the upload its name, or leave what was there before as it was."""
         upload, self._upload = self._upload, None
-        if upload is None:
-            return
-        if not with_errors and upload.is_whole():
+        if upload is not None and not with_errors and upload.is_whole():
             upload.keep()
             return
-        upload.drop()
+        if upload is not None:
+            upload.drop()
         if self.is_new:
             with contextlib.suppress(OSError):
                 os.unlink(self._file_path)

@@ -157,11 +157,12 @@ class JobFile(DAVNonCollection):
         """A copy into `/files/` keeps the job as it is now."""
         if is_move or not dest_path.startswith("/files/"):
             raise DAVError(HTTP_FORBIDDEN, "jobs can be copied into /files/ only")
-        copy = Upload(self.provider._loc_to_file_path(dest_path, self.environ), None)
+        target = self.provider._loc_to_file_path(dest_path, self.environ)
+        copy = Upload(target, None, self.provider.root_folder_path)
         try:
             copy.write(self._shown.text)
             copy.close()
-            copy.keep()
-        except OSError:
+        except DAVError:
             copy.drop()
             raise
+        copy.keep()

@@ -20,6 +20,8 @@ from heroredis.errors import (
 
 MIN_INT: Final = -(1 << 63)
 MAX_INT: Final = (1 << 63) - 1
+MIN_INT32: Final = -(1 << 31)
+MAX_INT32: Final = (1 << 31) - 1
 _MINUS: Final = 45
 _ZERO: Final = 48
 
@@ -57,6 +59,14 @@ def integer(text: bytes) -> int:
     value = read_int(text)
     if value is None:
         raise RedisError(NOT_INTEGER)
+    return value
+
+
+def int32(text: bytes) -> int:
+    """A number that fits a C int, as databases are numbered."""
+    value = integer(text)
+    if not MIN_INT32 <= value <= MAX_INT32:
+        raise RedisError(b"ERR value is out of range, value must between -2147483648 and 2147483647")
     return value
 
 

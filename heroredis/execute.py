@@ -117,8 +117,8 @@ class Session:
         while done < budget and self._parked is None:
             try:
                 argv = reader.read()
-            except ProtocolError as error:
-                self._refuse_protocol(error)
+            except ProtocolError as refusal:  # a name of its own: compiled code gives a name one type
+                self._refuse_protocol(refusal)
                 break
             if argv is None:
                 break

@@ -11,6 +11,7 @@ from heroredis.glob import matches
 from heroredis.session.context import Context
 
 DEFAULT_COUNT: Final = 10
+MOST_DIGITS: Final = 20
 
 
 class Wanted:
@@ -23,17 +24,31 @@ class Wanted:
         self.type_name: Final = type_name
 
 
-def scan_options(cursor: bytes, options: tuple[bytes, ...], *, with_type: bool) -> Wanted:
-    if not cursor.isdigit() or len(cursor) > 20 or int(cursor) >= 1 << 64:
+def read_cursor(text: bytes) -> int:
+    """A cursor as strtoul reads it: also with a sign, and 0 for an empty text."""
+    digits = text[1:] if text[:1] in (b"-", b"+") else text
+    if text and (not digits.isdigit() or len(digits) > MOST_DIGITS or int(digits) >= 1 << 64):
         raise RedisError(b"ERR invalid cursor")
-    named = {"COUNT": integer, "MATCH": raw}
+    number = int(digits or b"0")
+    return number if text[:1] != b"-" else -number % (1 << 64)
+
+
+def _count(text: bytes) -> int:
+    count = integer(text)
+    if count < 1:
+        raise syntax()
+    return count
+
+
+def scan_options(cursor: bytes, options: tuple[bytes, ...], *, with_type: bool) -> Wanted:
+    number = read_cursor(cursor)
+    named: dict[str, Callable[[bytes], object]] = {"COUNT": _count, "MATCH": raw}
     if with_type:
         named["TYPE"] = raw
     found = Args(options).options((), named)
-    count, pattern, type_name = found.get("COUNT", DEFAULT_COUNT), found.get("MATCH"), found.get("TYPE")
-    if not isinstance(count, int) or count < 1:
-        raise syntax()
-    return Wanted(int(cursor), count, pattern if isinstance(pattern, bytes) else None,
+    count, pattern, type_name = found.get("COUNT"), found.get("MATCH"), found.get("TYPE")
+    return Wanted(number, count if isinstance(count, int) else DEFAULT_COUNT,
+                  pattern if isinstance(pattern, bytes) else None,
                   type_name.lower() if isinstance(type_name, bytes) else None)
 
 

@@ -107,8 +107,8 @@ class Committer:
         except OSError as error:
             self._failed(commit, error, full=writing and error.errno in FULL)
             return
-        except StoreFailed as error:
-            commit.finish(error)
+        except StoreFailed as before:
+            commit.finish(before)
             return
         if self._durability == "everysec" and not self._unsynced_since:
             self._unsynced_since = time.monotonic()

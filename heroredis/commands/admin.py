@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from heroredis.args import integer
+from heroredis.args import int32
 from heroredis.command import command
 from heroredis.commands.keys import database
 from heroredis.errors import RedisError, syntax
@@ -49,11 +49,11 @@ def flushall(ctx: Context, *mode: bytes) -> Reply:
          complexity="O(N)")
 def swapdb(ctx: Context, index1: bytes, index2: bytes) -> Reply:
     try:
-        integer(index1)
+        int32(index1)
     except RedisError:
         raise RedisError(b"ERR invalid first DB index") from None
     try:
-        integer(index2)
+        int32(index2)
     except RedisError:
         raise RedisError(b"ERR invalid second DB index") from None
     ctx.server.space.swap(database(ctx, index1).index, database(ctx, index2).index)

@@ -149,7 +149,7 @@ def client_no_touch(ctx: Context, switch: bytes) -> Reply:
 @command("CLIENT TRACKINGINFO", "State of client-side caching: off.", group="connection", since="6.2.0",
          flags="noscript loading stale")
 def client_trackinginfo(ctx: Context) -> Reply:
-    return Map([(b"flags", [b"off"]), (b"redirect", -1), (b"prefixes", [])])
+    return Map([(b"flags", frozenset({b"off"})), (b"redirect", -1), (b"prefixes", [])])
 
 
 @command("CLIENT GETREDIR", "Client-side caching is off: -1.", group="connection", since="6.0.0",

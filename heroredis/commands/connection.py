@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 
-from heroredis.args import read_int
+from heroredis.args import int32, read_int
 from heroredis.command import command
 from heroredis.commands.transactions import leave_multi
 from heroredis.errors import BAD_DB_INDEX, NO_AUTH, NO_PROTO, WRONG_PASS, RedisError
@@ -66,24 +66,18 @@ def hello(ctx: Context, *arguments: bytes) -> Reply:
         if asked not in (2, 3):
             raise RedisError(NO_PROTO)
         version = asked
-    credentials: tuple[bytes, bytes] | None = None
-    name: bytes | None = None
     while rest:
         option = rest.pop(0)
         if option.upper() == b"AUTH" and len(rest) >= 2:
-            credentials = (rest.pop(0), rest.pop(0))
+            check_password(ctx, rest.pop(0), rest.pop(0))
         elif option.upper() == b"SETNAME" and rest:
-            name = valid_name(rest.pop(0))
+            ctx.client.name = valid_name(rest.pop(0))
         else:
             raise RedisError(b"ERR Syntax error in HELLO option '%b'" % option)
-    if credentials is not None:
-        check_password(ctx, credentials[0], credentials[1])
     if not ctx.client.authenticated:
         raise RedisError(NO_AUTH + b" HELLO must be called with the client already authenticated, otherwise the HELLO "
                          b"<proto> AUTH <user> <pass> option can be used to authenticate the client and select the "
                          b"RESP protocol version at the same time")
-    if name is not None:
-        ctx.client.name = name
     ctx.speak(version)
     return Map([
         (b"server", b"redis"), (b"version", REDIS_VERSION.encode()), (b"proto", version), (b"id", ctx.client.client_id),
@@ -101,9 +95,7 @@ def valid_name(name: bytes) -> bytes:
 @command("SELECT", "Change the database of the connection.", group="connection", since="1.0.0",
          flags="loading stale fast")
 def select(ctx: Context, index: bytes) -> Reply:
-    number = read_int(index)
-    if number is None or abs(number) > 0x7FFFFFFF:
-        raise RedisError(b"ERR value is not an integer or out of range")
+    number = int32(index)
     if not 0 <= number < len(ctx.server.space.databases):
         raise RedisError(BAD_DB_INDEX)
     ctx.select(number)

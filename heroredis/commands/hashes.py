@@ -6,10 +6,10 @@ from typing import Final
 
 from heroredis.args import MAX_INT, MIN_INT, integer, read_int
 from heroredis.command import FIRST, command
-from heroredis.errors import NOT_FLOAT, OVERFLOW, RedisError
+from heroredis.errors import NAN_OR_INFINITY, NOT_FLOAT, OVERFLOW, RedisError
 from heroredis.keyspace.change import GENERIC, HASH
 from heroredis.reply import EMPTY, OK, Map, Reply
-from heroredis.scanning import scan_names, scan_options
+from heroredis.scanning import read_cursor, scan_names, scan_options
 from heroredis.session.context import Context
 from heroredis.types import longdouble
 
@@ -147,11 +147,16 @@ def hincrbyfloat(ctx: Context, key: bytes, field: bytes, increment: bytes) -> Re
     step = longdouble.read(increment)
     if step is None:
         raise RedisError(NOT_FLOAT)
+    if not longdouble.is_finite(step):
+        raise RedisError(b"ERR value is NaN or Infinity")
     found = ctx.db.find_hash(key)
     start = longdouble.read(found.fields.get(field, b"0") if found is not None else b"0")
     if start is None:
         raise RedisError(b"ERR hash value is not a float")
-    text = longdouble.shown(longdouble.rounded(start + step))
+    sum_ = longdouble.total(start, step)
+    if sum_ is None:
+        raise RedisError(NAN_OR_INFINITY)
+    text = longdouble.shown(sum_)
     ctx.db.update_hash(key).fields[field] = text
     ctx.db.changed(key, "hincrbyfloat", HASH)
     return text
@@ -185,10 +190,11 @@ def hrandfield(ctx: Context, key: bytes, *options: bytes) -> Reply:
 
 @command("HSCAN", "Walk through the fields of a hash.", group="hash", since="2.8.0", flags="readonly", keys=FIRST)
 def hscan(ctx: Context, key: bytes, cursor: bytes, *options: bytes) -> Reply:
-    wanted = scan_options(cursor, options, with_type=False)
+    read_cursor(cursor)
     found = ctx.db.find_hash(key)
     if found is None:
         return [b"0", EMPTY]
+    wanted = scan_options(cursor, options, with_type=False)
     following, names = scan_names(ctx, wanted, found.names, SMALL)
     flat: list[object] = []
     for name in names:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from heroredis.args import MAX_INT, Args, integer, raw
+from heroredis.args import MAX_INT, Args, int32, integer
 from heroredis.command import ALL, FIRST, FIRST_TWO, KeySpec, command
 from heroredis.errors import BAD_DB_INDEX, NO_SUCH_KEY, SAME_OBJECT, RedisError
 from heroredis.glob import is_literal, matches
@@ -276,7 +276,7 @@ def _copied(value: Value) -> Value:
 
 
 def database(ctx: Context, text: bytes) -> Database:
-    index = integer(text)
+    index = int32(text)
     if not 0 <= index < len(ctx.server.space.databases):
         raise RedisError(BAD_DB_INDEX)
     return ctx.server.space.databases[index]
@@ -285,9 +285,9 @@ def database(ctx: Context, text: bytes) -> Database:
 @command("COPY", "Copy a key.", group="generic", since="6.2.0", flags="write denyoom", keys=FIRST_TWO,
          complexity="O(N)")
 def copy(ctx: Context, source: bytes, destination: bytes, *options: bytes) -> Reply:
-    found = Args(options).options(("REPLACE",), {"DB": raw})
+    found = Args(options).options(("REPLACE",), {"DB": lambda text: database(ctx, text)})
     chosen = found.get("DB")
-    target = database(ctx, chosen) if isinstance(chosen, bytes) else ctx.db
+    target = chosen if isinstance(chosen, Database) else ctx.db
     if target is ctx.db and source == destination:
         raise RedisError(SAME_OBJECT)
     if target.is_owned(destination):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from heroredis.args import Args, integer, natural, numkeys, timeout_ms
+from heroredis.args import MIN_INT, Args, integer, natural, numkeys, read_int, timeout_ms
 from heroredis.command import ALL_BUT_LAST, FIRST, FIRST_TWO, command, counted_keys
 from heroredis.errors import NO_SUCH_KEY, OUT_OF_RANGE, RedisError, syntax
 from heroredis.keyspace.change import GENERIC, LIST
@@ -199,17 +199,8 @@ def ltrim(ctx: Context, key: bytes, start: bytes, stop: bytes) -> Reply:
 @command("LPOS", "Index of elements equal to a given one.", group="list", since="6.0.6", flags="readonly", keys=FIRST,
          complexity="O(N)")
 def lpos(ctx: Context, key: bytes, element: bytes, *options: bytes) -> Reply:
-    found = Args(options).options((), {"RANK": integer, "COUNT": integer, "MAXLEN": integer})
+    found = Args(options).options((), {"RANK": _rank, "COUNT": _lpos_count, "MAXLEN": _lpos_maxlen})
     rank, count, limit = (_option(found, name) for name in ("RANK", "COUNT", "MAXLEN"))
-    if rank == 0:
-        raise RedisError(b"ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use "
-                         b"negative to start from the end of the list")
-    if rank is not None and rank < -(1 << 63) + 1:
-        raise RedisError(b"ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807")
-    if count is not None and count < 0:
-        raise RedisError(b"ERR COUNT can't be negative")
-    if limit is not None and limit < 0:
-        raise RedisError(b"ERR MAXLEN can't be negative")
     items = ctx.db.find_list(key)
     if items is None:
         return None if count is None else EMPTY
@@ -217,6 +208,31 @@ def lpos(ctx: Context, key: bytes, element: bytes, *options: bytes) -> Reply:
     if count is None:
         return hits[0] if hits else None
     return hits
+
+
+def _rank(text: bytes) -> int:
+    rank = integer(text)
+    if rank == MIN_INT:
+        raise RedisError(b"ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807")
+    if rank == 0:
+        raise RedisError(b"ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use "
+                         b"negative to start from the end of the list")
+    return rank
+
+
+def _not_negative(text: bytes, message: bytes) -> int:
+    value = read_int(text)
+    if value is None or value < 0:
+        raise RedisError(message)
+    return value
+
+
+def _lpos_count(text: bytes) -> int:
+    return _not_negative(text, b"ERR COUNT can't be negative")
+
+
+def _lpos_maxlen(text: bytes) -> int:
+    return _not_negative(text, b"ERR MAXLEN can't be negative")
 
 
 def _option(found: dict[str, object], name: str) -> int | None:
@@ -336,13 +352,15 @@ def _multi_pop_arguments(count_of_keys: bytes, rest: tuple[bytes, ...]) -> tuple
     if len(rest) < size + 1:
         raise syntax()
     left = side(rest[size])
-    found = Args(rest[size + 1 :]).options((), {"COUNT": _count})
+    found = Args(rest[size + 1 : size + 3]).options((), {"COUNT": _count})
+    if len(rest) > size + 3:  # COUNT may be given once
+        raise syntax()
     return list(rest[:size]), left, _option(found, "COUNT") or 1
 
 
 def _count(text: bytes) -> int:
-    value = integer(text)
-    if value <= 0:
+    value = read_int(text)
+    if value is None or value <= 0:
         raise RedisError(b"ERR count should be greater than 0")
     return value
 
@@ -358,7 +376,7 @@ def lmpop(ctx: Context, count_of_keys: bytes, key: bytes, *rest: bytes) -> Reply
 @command("BLMPOP", "Take elements from the first list that has some, waiting for them.", group="list", since="7.0.0",
          flags="write blocking", keys=counted_keys(2), complexity="O(N+M)")
 def blmpop(ctx: Context, timeout: bytes, count_of_keys: bytes, key: bytes, *rest: bytes) -> Reply:
-    milliseconds = timeout_ms(timeout)
     keys, left, count = _multi_pop_arguments(count_of_keys, (key, *rest))
+    milliseconds = timeout_ms(timeout)
     popped = _multi_pop(ctx, keys, left, count)
     return _wait(ctx, keys, milliseconds, NULL_ARRAY) if popped is None else popped

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from heroredis.args import MAX_INT, MIN_INT, Args, exclusive, integer, read_int
+from heroredis.args import MAX_INT, MIN_INT, Args, exclusive, integer, raw, read_int
 from heroredis.command import ALL, FIRST, KeySpec, command
 from heroredis.errors import (
+    NAN_OR_INFINITY,
     NOT_FLOAT,
     NOT_INTEGER,
     OVERFLOW,
@@ -21,7 +22,7 @@ from heroredis.session.context import Context
 from heroredis.types import longdouble
 from heroredis.types.string import Rendered, as_bytes
 
-EXPIRY_VALUES: Final = {"EX": integer, "PX": integer, "EXAT": integer, "PXAT": integer}
+EXPIRY_VALUES: Final = {"EX": raw, "PX": raw, "EXAT": raw, "PXAT": raw}
 PAIRS: Final = KeySpec(1, -1, 2)
 
 
@@ -29,8 +30,9 @@ def expiry_from(ctx: Context, found: dict[str, object], name: str) -> int:
     """The moment that one of EX, PX, EXAT, PXAT names, in ms; -1 when none was given."""
     for option in ("EX", "PX", "EXAT", "PXAT"):
         value = found.get(option)
-        if isinstance(value, int):
-            return moment(ctx, value, seconds=option.startswith("EX"), relative=not option.endswith("AT"), name=name)
+        if isinstance(value, bytes):
+            return moment(ctx, integer(value), seconds=option.startswith("EX"), relative=not option.endswith("AT"),
+                          name=name)
     return -1
 
 
@@ -147,9 +149,9 @@ def getex(ctx: Context, key: bytes, *options: bytes) -> Reply:
     exclusive(found, "EX", "PX", "EXAT", "PXAT", "PERSIST")
     db = ctx.db
     value = db.get_string(key)
-    at = expiry_from(ctx, found, "getex")
     if value is None:
         return None
+    at = expiry_from(ctx, found, "getex")
     if at >= 0:
         db.set_expiry(key, at)
         db.changed(key, "expire", GENERIC)
@@ -252,7 +254,10 @@ def incrbyfloat(ctx: Context, key: bytes, increment: bytes) -> Reply:
     step = longdouble.read(increment)
     if start is None or step is None:
         raise RedisError(NOT_FLOAT)
-    text = longdouble.shown(longdouble.rounded(start + step))
+    sum_ = longdouble.total(start, step)
+    if sum_ is None:
+        raise RedisError(NAN_OR_INFINITY)
+    text = longdouble.shown(sum_)
     ctx.db.replace(key, text)
     ctx.db.changed(key, "incrbyfloat", STRING)
     return text

@@ -49,6 +49,12 @@ async def wire(tmp_path: Path) -> AsyncIterator[Wire]:
     await service.stop(1)
 
 
+def shown(folder: Path) -> list[str]:
+    """What is in the folder; uploads on their way must be gone too."""
+    assert not os.listdir(folder / ".upload-parts")
+    return sorted(set(os.listdir(folder)) - {".upload-parts"})
+
+
 REFUSED = [
     (b"GET /files/%00 HTTP/1.1\r\nHost: HOST\r\n\r\n", 400),
     (b"GET /files/%ff%fe HTTP/1.1\r\nHost: HOST\r\n\r\n", 400),
@@ -77,7 +83,7 @@ async def test_hostile_requests_are_refused(wire: Wire) -> None:
     for request, status in REFUSED:
         got = await wire.status(request.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
         assert got == status, request[:100]
-    assert os.listdir(wire.files) == ["old.txt"]
+    assert shown(wire.files) == ["old.txt"]
 
 
 async def test_further_names_are_answered(wire: Wire) -> None:
@@ -98,8 +104,33 @@ CUT = [
 async def test_a_cut_upload_changes_nothing(wire: Wire, request_text: bytes) -> None:
     for name in (b"old.txt", b"new.txt"):
         assert not 200 <= await wire.status(request_text % name) < 300
-    assert os.listdir(wire.files) == ["old.txt"]
+    assert shown(wire.files) == ["old.txt"]
     assert (wire.files / "old.txt").read_text() == "old"
+
+
+async def test_a_full_disk_is_told_and_changes_nothing(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.fdopen
+
+    def full(descriptor: int, mode: str, buffering: int) -> object:
+        os.close(descriptor)
+        return real(os.open("/dev/full", os.O_WRONLY), mode, buffering)
+
+    monkeypatch.setattr("dav.files.os.fdopen", full)
+    for name in (b"old.txt", b"new.txt"):
+        assert await wire.status(b"PUT /files/%b HTTP/1.1\r\nHost: HOST\r\nConnection: close\r\n"
+                                 b"Content-Length: 3\r\n\r\nabc" % name) == 507
+    assert shown(wire.files) == ["old.txt"]
+    assert (wire.files / "old.txt").read_text() == "old"
+
+
+async def test_what_a_killed_server_left_is_cleared(tmp_path: Path) -> None:
+    left = tmp_path / "files" / ".upload-parts" / ".upload-left"
+    left.parent.mkdir(parents=True)
+    left.write_text("half")
+    service = DavService(host="127.0.0.1", port=0, user="", password="", files_root=tmp_path / "files", jobs=None)
+    await service.start()
+    await service.stop(1)
+    assert shown(tmp_path / "files") == []
 
 
 async def test_a_chunked_upload_as_finder_sends_it(wire: Wire) -> None:

@@ -96,6 +96,8 @@ STRINGS: Final = st.one_of(
 sides: Final = word("LEFT", "RIGHT", "LEFT", "RIGHT", "UP")
 counts: Final = st.sampled_from((b"0", b"1", b"2", b"3", b"-1", b"-2", b"100", b"x", b"", b"9223372036854775807",
                                  b"-9223372036854775808"))
+ranks: Final = counts.filter(lambda count: not count.startswith(b"-9"))
+"""Not the least integer, which Redis 7.0 negates without a check and heroredis refuses."""
 LISTS: Final = st.one_of(
     many("LPUSH", keys, elements, rest=elements), many("RPUSH", keys, elements, rest=elements, most=6),
     many("LPUSHX", keys, elements, rest=elements), many("RPUSHX", keys, elements, rest=elements),
@@ -104,8 +106,9 @@ LISTS: Final = st.one_of(
     call("LRANGE", keys, indexes, indexes), call("LRANGE", keys, indexes, indexes), call("LINDEX", keys, indexes),
     call("LSET", keys, indexes, elements), call("LINSERT", keys, word("BEFORE", "AFTER", "X"), elements, elements),
     call("LREM", keys, counts, elements), call("LTRIM", keys, indexes, indexes),
-    with_options("LPOS", keys, elements, options=[option(("RANK", "COUNT", "MAXLEN"), counts), bogus()]),
-    with_options("LPOS", keys, elements, options=[option(("RANK", "COUNT", "MAXLEN"), counts)]),
+    with_options("LPOS", keys, elements,
+                 options=[option(("RANK",), ranks), option(("COUNT", "MAXLEN"), counts), bogus()]),
+    with_options("LPOS", keys, elements, options=[option(("RANK",), ranks), option(("COUNT", "MAXLEN"), counts)]),
     call("LMOVE", keys, keys, sides, sides), call("LMOVE", keys, keys, sides, sides), call("RPOPLPUSH", keys, keys),
     with_options("LMPOP", st.sampled_from((b"1", b"0", b"-1", b"x")), keys, sides,
                  options=[option(("COUNT",), counts), bogus()], most=2),
@@ -145,7 +148,7 @@ GENERIC: Final = st.one_of(
     many("FLUSHDB", rest=word("ASYNC", "SYNC", "NOW"), most=1), OTHERS, OTHERS, OTHERS)
 
 SCANS: Final = st.one_of(
-    with_options("SCAN", st.sampled_from((b"0", b"0", b"0", b"x", b"-1", b"")), options=[
+    with_options("SCAN", st.sampled_from((b"0", b"0", b"0", b"x", b"-", b"")), options=[
         *scan_options, option(("TYPE",), st.sampled_from((b"string", b"LIST", b"hash", b"zset", b"nope"))), bogus()]),
     OTHERS, OTHERS)
 
@@ -162,7 +165,7 @@ CONNECTION: Final = st.one_of(
     call("CLIENT", word("UNBLOCK"), st.just(b"9999999"), word("TIMEOUT", "ERROR", "X")), call("MULTI"), call("EXEC"),
     call("DISCARD"), many("AUTH", texts, rest=texts, most=2), call("HGETALL", keys), OTHERS)
 
-timeouts: Final = st.sampled_from((b"0", b"0.01", b"-1", b"x", b"", b"1e30", b"nan", b"inf", b" 1"))
+timeouts: Final = st.sampled_from((b"0", b"0.01", b"-1", b"x", b"", b"1e5000", b"nan", b" 1"))
 INSIDE_MULTI: Final = st.one_of(
     many("BLPOP", keys, timeouts, rest=st.just(b"0"), most=1), call("BRPOP", keys, keys, timeouts),
     call("BLMOVE", keys, keys, sides, sides, timeouts), call("BRPOPLPUSH", keys, keys, timeouts),

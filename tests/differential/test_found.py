@@ -1,0 +1,48 @@
+"""What the random tests have found, one request at a time: the smallest that was answered differently."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.differential.compare import Pair
+
+REQUESTS: list[list[tuple[bytes, ...]]] = [
+    [(b"SET", b"k", b"v", b"KEEPTTL", b"EX", b"NX")],
+    [(b"SET", b"k", b"v", b"PX", b"3000", b"EXAT", b"x")],
+    [(b"GETEX", b"k", b"EX", b"x")],
+    [(b"GETEX", b"k", b"EX", b"", b"PERSIST")],
+    [(b"LPOS", b"k", b"x", b"COUNT", b"-1", b"RANK", b"0")],
+    [(b"LPOS", b"k", b"x", b"COUNT", b"x", b"NOPE")],
+    [(b"RPUSH", b"k", b"x"), (b"LMPOP", b"1", b"k", b"LEFT", b"COUNT", b"1", b"COUNT", b"1")],
+    [(b"LMPOP", b"1", b"k", b"LEFT", b"COUNT", b"", b"COUNT", b"1")],
+    [(b"INCRBYFLOAT", b"k", b"0x1p3")],
+    [(b"INCRBYFLOAT", b"k", b"inf")],
+    [(b"INCRBYFLOAT", b"k", b"1e4500")],
+    [(b"INCRBYFLOAT", b"k", b"1" * 4500)],
+    [(b"INCRBYFLOAT", b"k", b"1e-4951")],
+    [(b"HINCRBYFLOAT", b"k", b"f", b"-inf")],
+    [(b"HSET", b"k", b"f", b"inf"), (b"HINCRBYFLOAT", b"k", b"f", b"1")],
+    [(b"SCAN", b"")],
+    [(b"SCAN", b"0", b"COUNT", b"0", b"COUNT", b"2")],
+    [(b"HSCAN", b"k", b"0", b"COUNT", b"x")],
+    [(b"HSCAN", b"k", b"-")],
+    [(b"SET", b"k", b"v"), (b"COPY", b"k", b"l", b"DB", b"16", b"NOPE")],
+    [(b"SET", b"k", b"v"), (b"COPY", b"k", b"k", b"DB", b"x", b"DB", b"0")],
+    [(b"SELECT", b"99999999999")],
+    [(b"MOVE", b"k", b"99999999999")],
+    [(b"SWAPDB", b"99999999999", b"x")],
+    [(b"SWAPDB", b"-1", b"99999999999")],
+    [(b"CLIENT", b"TRACKINGINFO")],
+    [(b"HELLO", b"2", b"AUTH", b"nobody", b"", b"SETNAME", b"with blank")],
+    [(b"HELLO", b"2", b"SETNAME", b"me", b"NOPE"), (b"CLIENT", b"GETNAME")],
+    [(b"MULTI",), (b"BLMPOP", b"x", b"1", b"k", b"UP"), (b"EXEC",)],
+]
+
+
+@pytest.mark.parametrize("requests", REQUESTS, ids=lambda requests: b" ".join(requests[-1])[:60].decode())
+@pytest.mark.parametrize("resp", [2, 3])
+def test_answered_like_the_real_server(both: tuple[str, str], resp: int, requests: list[tuple[bytes, ...]]) -> None:
+    pair = Pair(*both, resp)
+    for request in requests:
+        pair.step(request)
+    pair.close()
