@@ -105,7 +105,7 @@ def test_an_upload_that_is_cut_short_leaves_the_old_file(share: ServerProcess) -
     answer = raw(share, head + b"x" * 500)
     assert not answer.startswith(b"HTTP/1.1 2")
     assert call(share, "GET", "/files/whole.txt")[1] == b"the old content"
-    assert not [path for path in (share.data_dir / "files").iterdir() if path.name.startswith(".upload-")]
+    assert not list((share.data_dir / "files" / ".upload-parts").iterdir())
 
 
 @pytest.mark.parametrize(("head", "status"), [
