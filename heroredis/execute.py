@@ -151,9 +151,13 @@ class Session:
         if entry is not None:
             entry.failed += 1
         self.core.stats.errors += 1
+        message = error.message
         if self.client.queued is not None and not self.ctx.in_exec:
             self.client.abort_multi = True
-        self._out.append(error_line(error.message))
+            if entry is not None and entry.name == "EXEC":  # one that cannot run ends the transaction all the same
+                message = b"EXECABORT Transaction discarded because of: " + message.removeprefix(b"ERR ")
+                self.core.leave_multi(self.client)
+        self._out.append(error_line(message))
 
     def _answer(self, entry: Entry, argv: list[bytes], reply: object) -> None:
         out = self._out

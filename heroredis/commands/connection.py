@@ -6,7 +6,6 @@ import hmac
 
 from heroredis.args import int32, read_int
 from heroredis.command import command
-from heroredis.commands.transactions import leave_multi
 from heroredis.errors import BAD_DB_INDEX, NO_AUTH, NO_PROTO, WRONG_PASS, RedisError
 from heroredis.registry import CLOSING, NEEDS_AUTH, SUBSCRIBED
 from heroredis.reply import OK, PONG, Map, Reply, Simple
@@ -112,7 +111,7 @@ def quit_(ctx: Context, *ignored: bytes) -> Reply:
 @command("RESET", "Put the connection back to its beginning.", group="connection", since="6.2.0",
          flags="noscript loading stale fast no_auth allow_busy")
 def reset(ctx: Context) -> Reply:
-    leave_multi(ctx)
+    ctx.server.leave_multi(ctx.client)
     ctx.server.channels.forget(ctx.client)
     ctx.client.gates &= ~SUBSCRIBED
     ctx.select(0)

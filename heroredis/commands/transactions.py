@@ -15,19 +15,10 @@ from heroredis.session.context import Context
          flags="noscript loading stale fast allow_busy")
 def multi(ctx: Context) -> Reply:
     if ctx.client.queued is not None:
-        raise RedisError(b"ERR MULTI calls can not be nested")
+        return Error(b"ERR MULTI calls can not be nested")  # answered, not raised: the transaction stays whole
     ctx.client.queued = []
     ctx.client.gates |= IN_MULTI
     return OK
-
-
-def leave_multi(ctx: Context) -> None:
-    """Forget queued commands and watched keys."""
-    client = ctx.client
-    client.queued = None
-    client.abort_multi = False
-    client.gates &= ~IN_MULTI
-    ctx.server.watches.forget(client)
 
 
 @command("DISCARD", "Drop the queued commands.", group="transactions", since="2.0.0",
@@ -35,7 +26,7 @@ def leave_multi(ctx: Context) -> None:
 def discard(ctx: Context) -> Reply:
     if ctx.client.queued is None:
         raise RedisError(b"ERR DISCARD without MULTI")
-    leave_multi(ctx)
+    ctx.server.leave_multi(ctx.client)
     return OK
 
 
@@ -48,7 +39,7 @@ def exec_(ctx: Context) -> Reply:
         raise RedisError(b"ERR EXEC without MULTI")
     ctx.server.watches.expire_watched(client)
     aborted, touched = client.abort_multi, client.touched
-    leave_multi(ctx)
+    ctx.server.leave_multi(client)
     if aborted:
         raise RedisError(EXEC_ABORT)
     if touched:
@@ -82,7 +73,7 @@ def _run_all(ctx: Context, queued: list[QueuedCommand]) -> Reply:
          flags="noscript loading stale fast allow_busy no_multi", keys=ALL, complexity="O(1) per key")
 def watch(ctx: Context, key: bytes, *keys: bytes) -> Reply:
     if ctx.client.queued is not None:
-        raise RedisError(b"ERR WATCH inside MULTI is not allowed")
+        return Error(b"ERR WATCH inside MULTI is not allowed")  # answered, not raised: the transaction stays whole
     for name in (key, *keys):
         ctx.server.watches.watch(ctx.client, (ctx.db.index, name))
     return OK

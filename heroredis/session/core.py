@@ -14,7 +14,7 @@ from typing import Final
 from heroredis.clock import Clock
 from heroredis.keyspace.space import Space
 from heroredis.parameters import Parameters
-from heroredis.registry import NEEDS_AUTH, Registry
+from heroredis.registry import IN_MULTI, NEEDS_AUTH, Registry
 from heroredis.session.blocking import Blocking
 from heroredis.session.channels import Channels
 from heroredis.session.client import Client
@@ -76,6 +76,13 @@ class Core:
         self.channels.forget(client)
         for owner in self.owners:
             owner.client_closed(client)
+
+    def leave_multi(self, client: Client) -> None:
+        """Forget queued commands and watched keys."""
+        client.queued = None
+        client.abort_multi = False
+        client.gates &= ~IN_MULTI
+        self.watches.forget(client)
 
     def reset_stats(self) -> None:
         """CONFIG RESETSTAT."""
