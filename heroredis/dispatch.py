@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from typing import cast
 
-from heroredis.errors import NO_AUTH, RedisError, wrong_arity
+from heroredis.errors import NO_AUTH, RedisError, shown, wrong_arity
 from heroredis.registry import CLOSING, IN_MULTI, NEEDS_AUTH, SUBSCRIBED, Entry
 from heroredis.reply import NO_REPLY, QUEUED
 from heroredis.session.client import QueuedCommand
@@ -35,19 +35,18 @@ def find_entry(ctx: Context, argv: list[bytes]) -> Entry:
         raise RedisError(NO_AUTH if hidden else wrong_arity(found.name))
     child = found.children.get(argv[1]) or found.children.get(argv[1].upper())
     if child is None:
-        name = argv[1][:SHOWN_LIMIT].decode("utf-8", "backslashreplace")
-        raise RedisError(NO_AUTH if hidden else f"ERR unknown subcommand '{name}'. Try {found.name} HELP.".encode())
+        unknown = b"ERR unknown subcommand '%b'. Try %b HELP." % (shown(argv[1]), found.name.encode())
+        raise RedisError(NO_AUTH if hidden else unknown)
     return child
 
 
 def unknown_command(argv: list[bytes]) -> bytes:
-    shown = b""
+    arguments = b""
     for argument in argv[1:]:
-        if len(shown) >= SHOWN_LIMIT:
+        if len(arguments) >= SHOWN_LIMIT:
             break
-        shown += b"'" + argument[: SHOWN_LIMIT - len(shown)] + b"' "
-    name = argv[0][:SHOWN_LIMIT]
-    return b"ERR unknown command '" + name + b"', with args beginning with: " + shown
+        arguments += b"'" + shown(argument, SHOWN_LIMIT - len(arguments)) + b"' "
+    return b"ERR unknown command '" + shown(argv[0]) + b"', with args beginning with: " + arguments
 
 
 def gated(ctx: Context, entry: Entry, argv: list[bytes]) -> object:
@@ -66,8 +65,8 @@ def gated(ctx: Context, entry: Entry, argv: list[bytes]) -> object:
             client.queued.append(QueuedCommand(entry, argv))
             return QUEUED
     if gates & SUBSCRIBED and ctx.resp == 2 and entry.name not in WHILE_SUBSCRIBED:
-        shown = entry.name.lower().replace(" ", "|")
-        raise RedisError(f"ERR Can't execute '{shown}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET "
+        name = entry.name.lower().replace(" ", "|")
+        raise RedisError(f"ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET "
                          "are allowed in this context".encode())
     return run(ctx, entry, argv)
 

@@ -48,6 +48,11 @@ SAME_OBJECT: Final = b"ERR source and destination objects are the same"
 BAD_DB_INDEX: Final = b"ERR DB index is out of range"
 
 
+def shown(text: bytes, limit: int = 128) -> bytes:
+    """What a client sent, as an error repeats it: cut to `limit` and, as Redis does, at a zero byte."""
+    return text[:limit].partition(b"\0")[0]
+
+
 def wrong_type() -> RedisError:
     return RedisError(WRONG_TYPE)
 

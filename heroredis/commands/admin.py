@@ -7,7 +7,7 @@ import asyncio
 from heroredis.args import int32
 from heroredis.command import command
 from heroredis.commands.keys import database
-from heroredis.errors import RedisError, syntax
+from heroredis.errors import RedisError, shown, syntax
 from heroredis.information import render
 from heroredis.reply import NO_REPLY, OK, Map, Reply, Verbatim
 from heroredis.session.context import Context
@@ -80,7 +80,7 @@ def config_set(ctx: Context, parameter: bytes, value: bytes, *pairs: bytes) -> R
     names = [text.decode("latin-1").lower() for text in flat[::2]]
     for name in names:
         if not parameters.knows(name):
-            raise RedisError(b"ERR Unknown option or number of arguments for CONFIG SET - '%b'" % name.encode())
+            raise RedisError(b"ERR Unknown option or number of arguments for CONFIG SET - '%b'" % shown(name.encode("latin-1")))
     before = [(name, parameters.get(name)) for name in names]
     for name, text in zip(names, flat[1::2], strict=True):
         reason = parameters.change(name, text)

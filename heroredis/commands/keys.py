@@ -6,7 +6,7 @@ from typing import Final
 
 from heroredis.args import MAX_INT, Args, int32, integer
 from heroredis.command import ALL, FIRST, FIRST_TWO, KeySpec, command
-from heroredis.errors import BAD_DB_INDEX, NO_SUCH_KEY, SAME_OBJECT, RedisError
+from heroredis.errors import BAD_DB_INDEX, NO_SUCH_KEY, SAME_OBJECT, RedisError, shown
 from heroredis.glob import is_literal, matches
 from heroredis.keyspace.change import GENERIC
 from heroredis.keyspace.database import Database, Value, refused_owned
@@ -149,7 +149,7 @@ def _conditions(options: tuple[bytes, ...]) -> set[str]:
     for option in options:
         name = option.upper().decode("latin-1")
         if name not in _CONDITIONS:
-            raise RedisError(b"ERR Unsupported option " + option)
+            raise RedisError(b"ERR Unsupported option " + shown(option))
         found.add(name)
     if "NX" in found and len(found) > 1:
         raise RedisError(b"ERR NX and XX, GT or LT options at the same time are not compatible")

@@ -35,11 +35,18 @@ REQUESTS: list[list[tuple[bytes, ...]]] = [
     [(b"CLIENT", b"TRACKINGINFO")],
     [(b"HELLO", b"2", b"AUTH", b"nobody", b"", b"SETNAME", b"with blank")],
     [(b"HELLO", b"2", b"SETNAME", b"me", b"NOPE"), (b"CLIENT", b"GETNAME")],
+    [(b"MULTI",), (b"MULTI",), (b"SET", b"k", b"v"), (b"EXEC",)],
+    [(b"MULTI",), (b"WATCH", b"k"), (b"SET", b"k", b"v"), (b"EXEC",)],
+    [(b"MULTI",), (b"EXEC", b"x"), (b"EXEC",)],
+    [(b"NO\x00PE", b"a\x00b\r\n", b"\xff")],
+    [(b"CLIENT", b"\xff\x00\r\n")],
+    [(b"EXPIRE", b"k", b"1", b"a\x00b")],
+    [(b"CONFIG", b"SET", b"\xff", b"1")],
     [(b"MULTI",), (b"BLMPOP", b"x", b"1", b"k", b"UP"), (b"EXEC",)],
 ]
 
 
-@pytest.mark.parametrize("requests", REQUESTS, ids=lambda requests: b" ".join(requests[-1])[:60].decode())
+@pytest.mark.parametrize("requests", REQUESTS, ids=lambda requests: ascii(b" ".join(requests[-1])[:60])[2:-1])
 @pytest.mark.parametrize("resp", [2, 3])
 def test_answered_like_the_real_server(both: tuple[str, str], resp: int, requests: list[tuple[bytes, ...]]) -> None:
     pair = Pair(*both, resp)
