@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 import threading
 from pathlib import Path
 from typing import Any, Final
 
-from cheroot import wsgi
-
 from dav.app import application
 from dav.auth import Login
 from dav.bridge import JobFiles
 from dav.guard import Guard
+from dav.wire import QuietServer
 from heroredis.extension import JobService, Listening
 
-logger = logging.getLogger("dav")
 THREADS: Final = 64
 HEADER_LIMIT: Final = 65536
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 SWITCH_INTERVAL_S: Final = 0.0005
-
-
-class QuietServer(wsgi.Server):
-    """cheroot would print every broken connection on standard error."""
-
-    def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:
-        logger.debug("%s", msg)
 
 
 class DavService:

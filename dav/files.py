@@ -6,9 +6,9 @@ import contextlib
 import errno
 import os
 import re
+import secrets
 import shutil
 import stat
-import tempfile
 from typing import Any
 
 from wsgidav.dav_error import HTTP_BAD_REQUEST, HTTP_FORBIDDEN, HTTP_INSUFFICIENT_STORAGE, DAVError
@@ -31,7 +31,8 @@ class Upload:
         self.written = 0
         self._expected = expected
         try:
-            descriptor, self.path = tempfile.mkstemp(prefix=PREFIX, dir=_parts_beside(target, root))
+            self.path = os.path.join(_parts_beside(target, root), PREFIX + secrets.token_hex(16))
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         except OSError as error:
             raise refused(error) from error
         self._file = os.fdopen(descriptor, "wb", 262144)
@@ -56,7 +57,8 @@ class Upload:
 
     def keep(self) -> None:
         try:
-            os.chmod(self.path, 0o644)
+            with contextlib.suppress(FileNotFoundError):
+                os.chmod(self.path, stat.S_IMODE(os.lstat(self.target).st_mode) & 0o777)
             os.replace(self.path, self.target)
         except OSError as error:
             self.drop()
