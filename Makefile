@@ -70,9 +70,10 @@ $(VENV)/.compiled: $(VENV)/.packages setup.py $(HOT)
 	@if ! command -v cc >/dev/null && ! command -v gcc >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq gcc libc6-dev python3-dev >/dev/null 2>&1 || true; fi
 	@echo "compiling the hot modules with mypyc (a few minutes, once)"
-	@find heroredis ourdb jobs . -maxdepth 3 -name '*.so' -not -path './.venv/*' -delete
-	@$(BIN)/python setup.py -q build_ext --inplace > $(VENV)/compile.log 2>&1 && touch $@ \
-		|| echo "compiling failed (see $(VENV)/compile.log); everything works interpreted, slower"
+	@rm -rf build; find heroredis ourdb jobs . -maxdepth 3 -name '*.so' -not -path './.venv/*' -delete
+	@if $(BIN)/python setup.py -q build_ext --inplace > $(VENV)/compile.log 2>&1; then touch $@; \
+	elif [ "$$CI" = true ]; then tail -20 $(VENV)/compile.log; echo "compiling failed"; exit 1; \
+	else echo "compiling failed (see $(VENV)/compile.log); everything works interpreted, slower"; fi
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -6,6 +6,7 @@ Public names are handed on when they are first asked for, so that importing one 
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from jobs.handlers import Handlers
     from jobs.job import Job
     from jobs.states import JobState
+
+
+if os.environ.get("HEROREDIS_PURE"):
+    importlib.import_module("heroredis.pure").install()
 
 
 def __getattr__(name: str) -> object:

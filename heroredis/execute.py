@@ -154,9 +154,9 @@ class Session:
         message = error.message
         if self.client.queued is not None and not self.ctx.in_exec:
             self.client.abort_multi = True
-            if entry is not None and entry.name == "EXEC":  # one that cannot run ends the transaction all the same
-                message = b"EXECABORT Transaction discarded because of: " + message.removeprefix(b"ERR ")
-                self.core.leave_multi(self.client)
+        if entry is not None and entry.name == "EXEC" and message == wrong_arity("EXEC"):
+            message = b"EXECABORT Transaction discarded because of: " + message.removeprefix(b"ERR ")
+            self.core.leave_multi(self.client)
         self._out.append(error_line(message))
 
     def _answer(self, entry: Entry, argv: list[bytes], reply: object) -> None:

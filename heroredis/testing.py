@@ -19,6 +19,7 @@ class ServerProcess:
 
     def __init__(self, folder: Path, arguments: Sequence[str] = (), *, port: int = 0,
                  environment: dict[str, str] | None = None) -> None:
+        folder = folder.resolve()
         self.folder: Final = folder
         self.data_dir: Final = folder / "data"
         self.unix_path: Final = str(folder / "redis.sock")

@@ -367,16 +367,16 @@ def _count(text: bytes) -> int:
 
 @command("LMPOP", "Take elements from the first list that has some.", group="list", since="7.0.0", flags="write",
          keys=counted_keys(1), complexity="O(N+M)")
-def lmpop(ctx: Context, count_of_keys: bytes, key: bytes, *rest: bytes) -> Reply:
-    keys, left, count = _multi_pop_arguments(count_of_keys, (key, *rest))
+def lmpop(ctx: Context, count_of_keys: bytes, key: bytes, where: bytes, *rest: bytes) -> Reply:
+    keys, left, count = _multi_pop_arguments(count_of_keys, (key, where, *rest))
     popped = _multi_pop(ctx, keys, left, count)
     return NULL_ARRAY if popped is None else popped
 
 
 @command("BLMPOP", "Take elements from the first list that has some, waiting for them.", group="list", since="7.0.0",
          flags="write blocking", keys=counted_keys(2), complexity="O(N+M)")
-def blmpop(ctx: Context, timeout: bytes, count_of_keys: bytes, key: bytes, *rest: bytes) -> Reply:
-    keys, left, count = _multi_pop_arguments(count_of_keys, (key, *rest))
+def blmpop(ctx: Context, timeout: bytes, count_of_keys: bytes, key: bytes, where: bytes, *rest: bytes) -> Reply:
+    keys, left, count = _multi_pop_arguments(count_of_keys, (key, where, *rest))
     milliseconds = timeout_ms(timeout)
     popped = _multi_pop(ctx, keys, left, count)
     return _wait(ctx, keys, milliseconds, NULL_ARRAY) if popped is None else popped

@@ -180,3 +180,25 @@ TRANSACTIONS: Final = st.one_of(
     call("SWAPDB", databases, databases), call("MOVE", keys, databases), call("COPY", keys, keys),
     call("PERSIST", keys), call("ECHO", texts), OTHERS, OTHERS)
 """Without HELLO: heroredis gives all answers of one EXEC in the protocol version that holds at its end."""
+
+_NAMES: Final = (
+    "SET GET SETNX SETEX PSETEX GETSET GETDEL GETEX MGET MSET MSETNX INCR DECR INCRBY DECRBY INCRBYFLOAT APPEND STRLEN "
+    "GETRANGE SUBSTR LPUSH RPUSH LPUSHX RPUSHX LPOP RPOP LLEN LRANGE LINDEX LSET LINSERT LREM LTRIM LPOS LMOVE "
+    "RPOPLPUSH LMPOP HSET HMSET HSETNX HGET HMGET HGETALL HKEYS HVALS HLEN HEXISTS HSTRLEN HDEL HINCRBY HINCRBYFLOAT "
+    "DEL UNLINK EXISTS TOUCH TYPE KEYS DBSIZE PERSIST TTL PTTL EXPIRETIME PEXPIRETIME RENAME RENAMENX COPY MOVE SELECT "
+    "SWAPDB ECHO PING MULTI EXEC DISCARD WATCH UNWATCH EXPIRE PEXPIRE EXPIREAT PEXPIREAT PUBLISH FLUSHDB FLUSHALL "
+    "CLIENT OBJECT CONFIG PUBSUB ROLE AUTH RESET NOPE NOPE.NOPE")
+NAMES: Final = _NAMES.split()
+"""Commands that may be given any arguments without waiting for ever and without answers that are the server's own."""
+WORDS: Final = st.one_of(keys, texts, indexes, fields, word(
+    "NX", "XX", "GT", "LT", "EX", "PX", "GET", "KEEPTTL", "COUNT", "MATCH", "RANK", "MAXLEN", "LEFT", "RIGHT", "BEFORE",
+    "AFTER", "DB", "REPLACE", "PERSIST", "WITHVALUES", "TYPE", "NOPE", "ASYNC", "NUMPAT", "GETNAME", "REFCOUNT"))
+ANYTHING: Final = st.builds(
+    lambda name, rest: (name, *rest), word(*NAMES), st.lists(WORDS, max_size=6),
+).filter(lambda command: b"HELP" not in command)
+BLOCKING_ERRORS: Final = st.one_of(
+    many("BLPOP", keys, st.sampled_from((b"x", b"-1", b"")), rest=st.just(b"x"), most=2), call("BLPOP", keys),
+    call("BLMOVE", keys, keys, sides, sides, st.sampled_from((b"x", b"-1", b""))), call("BLMOVE", keys, keys, sides),
+    call("BRPOPLPUSH", keys, keys, st.sampled_from((b"x", b"-1"))), call("BRPOPLPUSH", keys, keys), call("BRPOP"),
+    call("BLMPOP", st.just(b"-1"), counts, keys, sides), call("BLMPOP", st.just(b"0"), st.just(b"0"), keys, sides))
+ERRORS: Final = st.one_of(ANYTHING, ANYTHING, ANYTHING, BLOCKING_ERRORS, OTHERS)

@@ -16,10 +16,11 @@ from tests.differential.harness import Wire
 
 EXAMPLES: Final = int(os.environ.get("DIFFERENTIAL_EXAMPLES", "100"))
 STEPS: Final = 30
+MOVED: Final = frozenset({b"100", b"1000", b"3000", b"100000", b"200000"})
 RELATIVE: Final = frozenset({b"EXPIRE", b"PEXPIRE"})
 GROUPS: Final = {
     "strings": grammar.STRINGS, "lists": grammar.LISTS, "hashes": grammar.HASHES, "keys": grammar.GENERIC,
-    "scans": grammar.SCANS, "connection": grammar.CONNECTION,
+    "scans": grammar.SCANS, "connection": grammar.CONNECTION, "errors": grammar.ERRORS,
 }
 ordinary = settings(
     max_examples=EXAMPLES, deadline=None, derandomize=os.environ.get("CI") == "true", print_blob=True,
@@ -28,7 +29,7 @@ ordinary = settings(
 
 def apart(command: Command, step: int) -> Command:
     """A relative expiry that no other step has, so that GT and LT never compare two clock readings of one value."""
-    if command[0] not in RELATIVE or command[2] not in (b"100", b"1000", b"3000", b"100000", b"200000"):
+    if command[0] not in RELATIVE or len(command) < 3 or command[2] not in MOVED:
         return command
     unit = 1 if command[0] == b"EXPIRE" else 1000
     return (*command[:2], b"%d" % (int(command[2]) + 5 * unit * (step + 1)), *command[3:])

@@ -1,0 +1,113 @@
+"""Jobs per second through the whole cycle, create to done, durable: embedded and over the socket; one job alone."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from heroredis import Config, Handlers, Job, ServerFactory
+from heroredis.factory import new_loop
+from heroredis.testing import ServerProcess
+
+handlers = Handlers()
+
+
+@handlers.on("noop")
+async def noop(job: Job) -> None:
+    """Nothing, so that only the job system is measured."""
+
+
+def config_in(folder: str, workers: int) -> Config:
+    config = Config(data_dir=folder, enable_ui=False, enable_webdav=False)
+    config.redis.tcp_port = 0
+    config.redis.unix_socket_path = ""
+    config.jobs.worker_count = workers
+    config.jobs.ourdb_path = f"{folder}/jobsdb"
+    return config
+
+
+async def embedded(folder: str, jobs: int, producers: int) -> float:
+    """Jobs per second with 100 workers, durability always, everything create to done."""
+    async with ServerFactory(config_in(folder, 100), handlers=handlers) as factory:
+        manager = factory.job_manager
+        ended = asyncio.Event()
+        count = 0
+
+        def heard(job: Job) -> None:
+            nonlocal count
+            if job.state == "done":
+                count += 1
+                if count == jobs:
+                    ended.set()
+
+        manager.subscribe(heard)
+
+        async def produce(number: int) -> None:
+            for _ in range(number):
+                await manager.create_job("noop", b"x")
+
+        begin = time.perf_counter()
+        await asyncio.gather(*(produce(jobs // producers) for _ in range(producers)))
+        await ended.wait()
+        return jobs / (time.perf_counter() - begin)
+
+
+async def alone(folder: str, jobs: int) -> float:
+    """Median ms from create to done, one job at a time on an idle server."""
+    times = []
+    async with ServerFactory(config_in(folder, 5), handlers=handlers) as factory:
+        manager = factory.job_manager
+        for _ in range(jobs):
+            begin = time.perf_counter()
+            job = await manager.create_job("noop", b"x")
+            await manager.wait(job.job_id, 10)
+            times.append(time.perf_counter() - begin)
+    return statistics.median(times) * 1000
+
+
+def over_the_socket(folder: Path, jobs: int) -> float:
+    """Jobs per second: pipelined JOB.CREATE, then JOB.FETCH and JOB.COMPLETE by one client."""
+    with ServerProcess(folder, ["--no-ui", "--no-webdav"]) as server:
+        client = redis.Redis(unix_socket_path=server.unix_path)
+        begin = time.perf_counter()
+        for _ in range(jobs // 500):
+            with client.pipeline(transaction=False) as pipe:
+                for _ in range(500):
+                    pipe.execute_command("JOB.CREATE", "t", "x")
+                pipe.execute()
+            fetched = client.execute_command("JOB.FETCH", 500, 1000, "t")
+            with client.pipeline(transaction=False) as pipe:
+                for job in fetched:
+                    pipe.execute_command("JOB.COMPLETE", job[b"id"] if isinstance(job, dict) else job[1], "")
+                pipe.execute()
+        return jobs / (time.perf_counter() - begin)
+
+
+def run(coroutine: Any) -> float:
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        return float(runner.run(coroutine))
+
+
+def measure(quick: bool = False) -> dict[str, Any]:
+    jobs = 5_000 if quick else 100_000
+    rounds = 1 if quick else 3
+    with tempfile.TemporaryDirectory(dir=".") as name:
+        folder = Path(name)
+        many = statistics.median(run(embedded(f"{name}/many{number}", jobs, 1000)) for number in range(rounds))
+        single = run(alone(f"{name}/alone", 50 if quick else 500))
+        (folder / "socket").mkdir()
+        remote = over_the_socket(folder / "socket", jobs // 5)
+    print(f"embedded, durable, 100 workers, no-op handler: {many:10.0f} jobs/s (wanted 50000)")
+    print(f"over the socket, one client, pipelined 500:    {remote:10.0f} jobs/s")
+    print(f"one job alone, create to done, durable:        {single:10.2f} ms median (wanted 1)")
+    return {"embedded_jobs_per_s": round(many), "socket_jobs_per_s": round(remote), "alone_ms": round(single, 3)}
+
+
+if __name__ == "__main__":
+    measure()

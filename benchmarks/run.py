@@ -1,0 +1,48 @@
+"""`make bench`: all questions in one run, beside the peers; a table on the screen, JSON in benchmarks/results/.
+
+`python benchmarks/run.py [--quick] [redis] [jobs] [start]`
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from benchmarks import against_redis, calibration, job_cycle, start_and_idle  # noqa: E402
+from heroredis.form import is_compiled  # noqa: E402
+
+QUESTIONS = {"redis": against_redis.measure, "jobs": job_cycle.measure, "start": start_and_idle.measure}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("questions", nargs="*", choices=[*QUESTIONS, []], help="default: all")
+    parser.add_argument("--quick", action="store_true", help="fewer requests and runs, to see that it works")
+    given = parser.parse_args()
+    results: dict[str, Any] = {
+        "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "python": platform.python_version(),
+        "form": "compiled" if is_compiled() else "interpreted", "calibration": calibration.measure(),
+    }
+    print(f"form: {results['form']}, calibration: {json.dumps(results['calibration'])}\n")
+    for name, measure in QUESTIONS.items():
+        if not given.questions or name in given.questions:
+            results[name] = measure(quick=given.quick)
+            print()
+    folder = ROOT / "benchmarks" / "results"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{results['when'].replace(':', '')}.json"
+    path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    print(f"written to {path.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
