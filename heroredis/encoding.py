@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from heroredis.reply import NO_REPLY, NULL_ARRAY, Double, Error, Map, Push, Several, Simple, Verbatim
+from heroredis.reply import NO_REPLY, NULL_ARRAY, Double, Encoded, Error, Map, Push, Several, Simple, Verbatim
 
 TABLE: Final = 1024
 BULK_HEADERS: Final[list[bytes]] = [b"$%d\r\n" % n for n in range(TABLE)]
@@ -127,6 +127,8 @@ def _encode_framed(value: object, resp: int, out: list[bytes]) -> None:
     elif isinstance(value, Several):
         for item in value.replies:
             encode(item, resp, out)
+    elif isinstance(value, Encoded):
+        out.append(value.wire)
     elif isinstance(value, Verbatim):
         out.append(b"=%d\r\ntxt:%b\r\n" % (len(value.text) + 4, value.text) if resp == 3 else bulk(value.text))
     else:

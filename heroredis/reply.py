@@ -53,6 +53,13 @@ class Several:
         self.replies: Final = replies
 
 
+class Encoded:
+    """An answer in its wire form, made before the connection changed its protocol version."""
+
+    def __init__(self, wire: bytes) -> None:
+        self.wire: Final = wire
+
+
 class Verbatim:
     """Text for people: verbatim string `txt:` in RESP3, bulk string in RESP2."""
 

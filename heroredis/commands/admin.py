@@ -80,7 +80,8 @@ def config_set(ctx: Context, parameter: bytes, value: bytes, *pairs: bytes) -> R
     names = [text.decode("latin-1").lower() for text in flat[::2]]
     for name in names:
         if not parameters.knows(name):
-            raise RedisError(b"ERR Unknown option or number of arguments for CONFIG SET - '%b'" % shown(name.encode("latin-1")))
+            unknown = shown(name.encode("latin-1"))
+            raise RedisError(b"ERR Unknown option or number of arguments for CONFIG SET - '%b'" % unknown)
     before = [(name, parameters.get(name)) for name in names]
     for name, text in zip(names, flat[1::2], strict=True):
         reason = parameters.change(name, text)

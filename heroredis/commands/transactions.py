@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from heroredis.command import ALL, command
 from heroredis.dispatch import run
+from heroredis.encoding import encoded
 from heroredis.errors import EXEC_ABORT, RedisError
 from heroredis.registry import IN_MULTI
-from heroredis.reply import NULL_ARRAY, OK, Committing, Durable, Error, Reply, Wait
+from heroredis.reply import NULL_ARRAY, OK, Committing, Durable, Encoded, Error, Reply, Wait
 from heroredis.session.client import QueuedCommand
 from heroredis.session.context import Context
 
@@ -54,6 +55,7 @@ def exec_(ctx: Context) -> Reply:
 def _run_all(ctx: Context, queued: list[QueuedCommand]) -> Reply:
     replies: list[object] = []
     commit: Committing | None = None
+    resp = ctx.resp
     for command_ in queued:
         try:
             reply = run(ctx, command_.entry, command_.argv)
@@ -65,6 +67,9 @@ def _run_all(ctx: Context, queued: list[QueuedCommand]) -> Reply:
         elif isinstance(reply, Durable):
             commit = reply.commit
             reply = reply.value
+        if ctx.resp != resp:  # HELLO or RESET: what was answered before keeps its form
+            replies = [Encoded(encoded(earlier, resp)) for earlier in replies]
+            resp = ctx.resp
         replies.append(reply)
     return replies if commit is None else Durable(replies, commit)
 
