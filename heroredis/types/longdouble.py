@@ -17,7 +17,7 @@ _HEX: Final = re.compile(rb"([+-]?)0[xX](?=\.?[0-9a-fA-F])([0-9a-fA-F]*)\.?([0-9
 _INFINITY: Final = re.compile(rb"[+-]?inf(inity)?", re.IGNORECASE)
 _LIMIT: Final = Fraction(2) ** 16384
 """Stands for infinity too."""
-_LEAST: Final = Fraction(1, 2**16446)
+_LEAST: Final = 1 / Fraction(2) ** 16446  # not folded into one literal: mypyc crashes on a number of so many digits
 
 
 def read(text: bytes) -> Fraction | None:

@@ -126,7 +126,7 @@ HASHES: Final = st.one_of(
     call("HVALS", keys), call("HLEN", keys), call("HEXISTS", keys, fields), call("HSTRLEN", keys, fields),
     many("HDEL", keys, fields, rest=fields), call("HINCRBY", keys, fields, integers),
     call("HINCRBYFLOAT", keys, fields, numbers), call("HINCRBYFLOAT", keys, fields, numbers),
-    with_options("HSCAN", keys, st.sampled_from((b"0", b"0", b"x", b"-1", b"", b"18446744073709551616", b"0x1", b" 0")),
+    with_options("HSCAN", keys, st.sampled_from((b"0", b"0", b"x", b"-", b"", b"18446744073709551616", b"0x1", b" 0")),
                  options=[*scan_options, bogus()], most=2), OTHERS)
 
 conditions: Final = [flag("NX", "XX", "GT", "LT"), bogus()]
@@ -144,7 +144,7 @@ GENERIC: Final = st.one_of(
     call("RENAMENX", keys, keys),
     with_options("COPY", keys, keys, options=[flag("REPLACE"), option(("DB",), databases), bogus()], most=2),
     call("COPY", keys, keys), call("MOVE", keys, databases), call("SELECT", databases),
-    call("SWAPDB", databases, databases), call("OBJECT", word("REFCOUNT", "NOPE"), keys),
+    call("SWAPDB", databases, databases), call("OBJECT", word("REFS", "NOPE"), keys),
     many("FLUSHDB", rest=word("ASYNC", "SYNC", "NOW"), most=1), OTHERS, OTHERS, OTHERS)
 
 SCANS: Final = st.one_of(
@@ -191,7 +191,7 @@ NAMES: Final = _NAMES.split()
 """Commands that may be given any arguments without waiting for ever and without answers that are the server's own."""
 WORDS: Final = st.one_of(keys, texts, indexes, fields, word(
     "NX", "XX", "GT", "LT", "EX", "PX", "GET", "KEEPTTL", "COUNT", "MATCH", "RANK", "MAXLEN", "LEFT", "RIGHT", "BEFORE",
-    "AFTER", "DB", "REPLACE", "PERSIST", "WITHVALUES", "TYPE", "NOPE", "ASYNC", "NUMPAT", "GETNAME", "REFCOUNT"))
+    "AFTER", "DB", "REPLACE", "PERSIST", "WITHVALUES", "TYPE", "NOPE", "ASYNC", "NUMPAT", "GETNAME"))
 ANYTHING: Final = st.builds(
     lambda name, rest: (name, *rest), word(*NAMES), st.lists(WORDS, max_size=6),
 ).filter(lambda command: b"HELP" not in command)

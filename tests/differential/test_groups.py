@@ -14,7 +14,7 @@ from tests.differential.compare import Pair, compare_dumps
 from tests.differential.grammar import Command
 from tests.differential.harness import Wire
 
-EXAMPLES: Final = int(os.environ.get("DIFFERENTIAL_EXAMPLES", "100"))
+EXAMPLES: Final = int(os.environ.get("DIFFERENTIAL_EXAMPLES", "300"))
 STEPS: Final = 30
 MOVED: Final = frozenset({b"100", b"1000", b"3000", b"100000", b"200000"})
 RELATIVE: Final = frozenset({b"EXPIRE", b"PEXPIRE"})
