@@ -67,7 +67,7 @@ def extensions() -> list[object]:
     except ImportError:
         print("heroredis: mypy is not installed; everything works interpreted, several times slower")
         return []
-    return mypycify(["--strict", f"--cache-dir={os.devnull}", *hot_files()], opt_level=os.environ.get("HEROREDIS_OPT", "2"))
+    return mypycify(["--strict", *hot_files()], opt_level=os.environ.get("HEROREDIS_OPT", "2"))
 
 
 setup(ext_modules=extensions())

@@ -17,7 +17,9 @@ PACKAGES: Final = frozenset({"heroredis", "jobs", "ourdb"})
 class SourceFinder(MetaPathFinder):
     """Finds the modules of our packages as Python files only."""
 
-    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         first, _, name = fullname.rpartition(".")
         if path is None or first.split(".")[0] not in PACKAGES:
             return None

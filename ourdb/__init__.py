@@ -5,6 +5,7 @@ from __future__ import annotations
 from ourdb.commit import Commit
 from ourdb.errors import (
     CorruptRecord,
+    CursorTooOld,
     InvalidId,
     NotFound,
     OurDBError,
@@ -17,10 +18,10 @@ from ourdb.errors import (
     UnknownFormat,
 )
 from ourdb.reading import Change, Version
-from ourdb.recovery import Fault
+from ourdb.segment import Fault
 from ourdb.store import OurDB
 
 __all__ = [
-    "Change", "Commit", "CorruptRecord", "Fault", "InvalidId", "NotFound", "OurDB", "OurDBError", "ReadOnly",
-    "RecordTooLarge", "StoreClosed", "StoreFailed", "StoreFull", "StoreLocked", "UnknownFormat", "Version",
+    "Change", "Commit", "CorruptRecord", "CursorTooOld", "Fault", "InvalidId", "NotFound", "OurDB", "OurDBError",
+    "ReadOnly", "RecordTooLarge", "StoreClosed", "StoreFailed", "StoreFull", "StoreLocked", "UnknownFormat", "Version",
 ]

@@ -1,4 +1,4 @@
-"""The open end of a store: records that are appended and not yet written, and the thread that writes them."""
+"""The open end of a log: records that are appended and not yet written, and the thread that writes them."""
 
 from __future__ import annotations
 
@@ -29,6 +29,12 @@ class Chunk:
         offset = position & OFFSET_MASK
         return position >> 32 == self.segment and self.base <= offset < self.base + len(self.data)
 
+    def first_lsn(self) -> int:
+        return int.from_bytes(self.data[20:28], "little")
+
+    def first_time(self) -> int:
+        return int.from_bytes(self.data[28:36], "little")
+
     def previous(self) -> list[tuple[int, int]]:
         """(id, position of its previous version) of every record, last one first."""
         found = []
@@ -41,14 +47,23 @@ class Chunk:
         return found
 
 
+class Flight:
+    """What is being written: chunks, the commit that ends with it, and whether it has to be synced."""
+
+    def __init__(self, chunks: list[Chunk], commit: Commit, sync: bool) -> None:
+        self.chunks: Final = chunks
+        self.commit: Final = commit
+        self.sync: Final = sync
+
+
 class Committer:
     """One thread: it takes all that was appended, writes and syncs it, and ends the commit that all share."""
 
-    def __init__(self, durability: str, take: Callable[[], tuple[list[Chunk], Commit]],
-                 write: Callable[[Chunk, bool], None], sync: Callable[[], None],
-                 written: Callable[[], None], undo: Callable[[BaseException], list[Commit]]) -> None:
-        self.failure: BaseException | None = None
-        self._durability: Final = durability
+    def __init__(self, late_sync: bool, take: Callable[[], Flight], write: Callable[[Chunk], None],
+                 sync: Callable[[], None], written: Callable[[], None], undo: Callable[[], list[Commit]]) -> None:
+        self.failure = ""
+        """Why nothing is written any more; empty = all is well."""
+        self._late_sync: Final = late_sync
         self._take: Final = take
         self._write: Final = write
         self._sync: Final = sync
@@ -56,7 +71,9 @@ class Committer:
         self._undo: Final = undo
         self._wake: Final[SimpleQueue[bool]] = SimpleQueue()
         self._unsynced_since = 0.0
-        self._runner = threading.Thread(target=self._run, name="ourdb-committer", daemon=True)
+        self._runner: Final = threading.Thread(target=self._run, name="ourdb-committer", daemon=True)
+
+    def start(self) -> None:
         self._runner.start()
 
     def wake(self) -> None:
@@ -79,7 +96,7 @@ class Committer:
             self._commit_batch()
 
     def _patience(self) -> float | None:
-        if self._durability != "everysec" or not self._unsynced_since:
+        if not self._unsynced_since:
             return None
         return max(0.0, self._unsynced_since + SYNC_EVERY_S - time.monotonic())
 
@@ -87,45 +104,42 @@ class Committer:
         self._unsynced_since = 0.0
         try:
             self._sync()
-        except OSError as error:
-            self.failure = StoreFailed(f"a sync failed, what is on disk is unknown: {error}")
+        except Exception as error:
+            self.failure = f"a sync failed, what is on disk is unknown: {error}"
 
     def _commit_batch(self) -> None:
-        chunks, commit = self._take()
-        if not chunks:
-            commit.finish(self.failure)
+        flight = self._take()
+        commit = flight.commit
+        if self.failure:
+            commit.finish(StoreFailed(self.failure))
+            return
+        if not flight.chunks and not flight.sync:
             return
         writing = True
         try:
-            if self.failure is not None:
-                raise self.failure
-            for chunk in chunks:
-                self._write(chunk, self._durability != "no")
+            for chunk in flight.chunks:
+                self._write(chunk)
             writing = False
-            if self._durability == "always":
+            if flight.sync:
                 self._sync()
-        except OSError as error:
-            self._failed(commit, error, full=writing and error.errno in FULL)
+        except Exception as error:
+            self._failed(commit, error, writing and isinstance(error, OSError) and error.errno in FULL)
             return
-        except StoreFailed as before:
-            commit.finish(before)
-            return
-        if self._durability == "everysec" and not self._unsynced_since:
+        if self._late_sync and not flight.sync and not self._unsynced_since:
             self._unsynced_since = time.monotonic()
         self._written()
         commit.finish(None)
 
-    def _failed(self, commit: Commit, error: OSError, full: bool) -> None:
+    def _failed(self, commit: Commit, error: BaseException, full: bool) -> None:
         """A full disk takes the records back; anything else ends writing until the store is opened again."""
         if full:
-            reason: BaseException = StoreFull(f"the disk is full, nothing was kept: {error.strerror}")
             try:
-                others = self._undo(reason)
-            except OSError as second:
-                full, error = False, second
+                others = self._undo()
+            except Exception as second:
+                error = second
             else:
                 for other in [commit, *others]:
-                    other.finish(reason)
+                    other.finish(StoreFull(f"the disk is full, nothing of the batch was kept: {error}"))
                 return
-        self.failure = StoreFailed(f"writing failed, what is on disk is unknown: {error}")
-        commit.finish(self.failure)
+        self.failure = f"writing failed, what is on disk is unknown: {error}"
+        commit.finish(StoreFailed(self.failure))

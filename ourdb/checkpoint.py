@@ -6,33 +6,56 @@ import contextlib
 import struct
 import zlib
 from array import array
+from collections.abc import Iterable
 from typing import Final
 
 from ourdb.files import Files
 from ourdb.index import PAGE
-from ourdb.recovery import Recovered, segment_name
+from ourdb.recovery import Recovered
+from ourdb.segment import Segments
 
 NAME: Final = "checkpoint"
 TEMPORARY: Final = "checkpoint.tmp"
 MAGIC: Final = b"OURDBCKP"
 VERSION: Final = 1
-HEAD: Final = struct.Struct("<8sHHIIIQQQ")
+HEAD: Final = struct.Struct("<8sHHIIIQQQQ")
 PAGE_HEAD: Final = struct.Struct("<II")
+REDIRECT: Final = struct.Struct("<QQ")
 PAGE_BYTES: Final = 8 * PAGE
 
 
-def save(files: Files, state: Recovered) -> None:
+class Mark:
+    """Everything before this place is written; from here on an opening reads the log."""
+
+    def __init__(self, segment: int, offset: int, next_id: int, next_lsn: int, last_time: int) -> None:
+        self.segment: Final = segment
+        self.offset: Final = offset
+        self.next_id: Final = next_id
+        self.next_lsn: Final = next_lsn
+        self.last_time: Final = last_time
+
+
+def mark_of(state: Recovered) -> Mark:
+    return Mark(state.segment, state.offset, state.next_id, state.next_lsn, state.last_time)
+
+
+def save(files: Files, mark: Mark, pages: Iterable[tuple[int, bytes]], redirects: dict[int, int]) -> None:
     """Write it beside the old one and swap them. OSError when the disk refuses; the old one then stays."""
-    pages = state.index.pages
-    out = bytearray(HEAD.pack(MAGIC, VERSION, 0, len(pages), state.segment, state.offset, state.next_id, state.next_lsn,
-                              state.index.live))
-    for number in sorted(pages):
-        out += PAGE_HEAD.pack(number, 0)
-        out += pages[number].tobytes()
-    out += struct.pack("<I", zlib.crc32(out))
+    body = bytearray()
+    count = 0
+    for number, data in pages:
+        body += PAGE_HEAD.pack(number, int.from_bytes(data[PAGE_BYTES : PAGE_BYTES + 8], "little"))
+        body += memoryview(data)[:PAGE_BYTES]
+        count += 1
+    for record_id, position in redirects.items():
+        body += REDIRECT.pack(record_id, position)
+    head = HEAD.pack(MAGIC, VERSION, 0, count, mark.segment, mark.offset, mark.next_id, mark.next_lsn, mark.last_time,
+                     len(redirects))
     file = files.open(TEMPORARY, write=True, create=True)
     try:
-        file.write(out, 0)
+        file.write(head, 0)
+        file.write(body, HEAD.size)
+        file.write(struct.pack("<I", zlib.crc32(body, zlib.crc32(head))), HEAD.size + len(body))
         file.sync()
     finally:
         file.close()
@@ -40,8 +63,8 @@ def save(files: Files, state: Recovered) -> None:
     files.sync_folder()
 
 
-def load(files: Files) -> Recovered:
-    """The state that was saved; an empty one when there is none or it is damaged."""
+def load(files: Files, segments: Segments) -> Recovered:
+    """The state that was saved; an empty one when there is none, it is damaged, or the segments are others."""
     with contextlib.suppress(OSError, struct.error, ValueError):
         file = files.open(NAME)
         try:
@@ -50,34 +73,28 @@ def load(files: Files) -> Recovered:
             file.close()
         stored = int.from_bytes(data[-4:], "little")
         if len(data) > HEAD.size + 4 and zlib.crc32(memoryview(data)[:-4]) == stored:
-            return _checked(files, _read(data))
+            state = _read(data)
+            segment = segments.by_number.get(state.segment)
+            if segment is not None and segment.file.size() >= state.offset:
+                return state
     return Recovered()
 
 
-def _checked(files: Files, state: Recovered) -> Recovered:
-    """The state, unless the files hold less than it speaks of (an older copy of them was put back)."""
-    if state.segment:
-        file = files.open(segment_name(state.segment))
-        try:
-            if file.size() < state.offset:
-                return Recovered()
-        finally:
-            file.close()
-    return state
-
-
 def _read(data: bytes) -> Recovered:
-    magic, version, _, count, segment, offset, next_id, next_lsn, live = HEAD.unpack_from(data)
+    magic, version, _, count, segment, offset, next_id, next_lsn, last_time, redirects = HEAD.unpack_from(data)
     state = Recovered()
-    if magic != MAGIC or version != VERSION or len(data) != HEAD.size + count * (8 + PAGE_BYTES) + 4:
+    size = HEAD.size + count * (PAGE_HEAD.size + PAGE_BYTES) + redirects * REDIRECT.size + 4
+    if magic != MAGIC or version != VERSION or len(data) != size:
         return state
     at = HEAD.size
     for _ in range(count):
-        number, _ = PAGE_HEAD.unpack_from(data, at)
-        page = array("Q")
-        page.frombytes(data[at + 8 : at + 8 + PAGE_BYTES])
-        state.index.pages[number] = page
-        at += 8 + PAGE_BYTES
-    state.index.live = live
-    state.segment, state.offset, state.next_id, state.next_lsn = segment, offset, next_id, next_lsn
+        number, live = PAGE_HEAD.unpack_from(data, at)
+        page = array("Q", data[at + 8 : at + 8 + PAGE_BYTES])
+        page.append(live)
+        state.index.set_page(number, page)
+        at += PAGE_HEAD.size + PAGE_BYTES
+    for record_id, position in REDIRECT.iter_unpack(data[at:-4]):
+        state.redirects[record_id] = position
+    state.segment, state.offset = segment, offset
+    state.next_id, state.next_lsn, state.last_time = next_id, next_lsn, last_time
     return state

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from typing import Final
+
+logger = logging.getLogger("ourdb")
 
 
 class Commit:
@@ -35,7 +38,10 @@ class Commit:
         if event is not None:
             event.set()
         for callback in callbacks:
-            callback(self)
+            try:
+                callback(self)
+            except Exception:  # the thread that ends commits has others to end
+                logger.exception("a callback of a commit failed")
 
     def wait(self, timeout: float | None = None) -> None:
         """Block until it has ended; raises its error, or TimeoutError after `timeout` seconds."""
@@ -45,5 +51,6 @@ class Commit:
             event = self._event
         if event is not None and not event.wait(timeout):
             raise TimeoutError("the commit has not ended yet")
-        if self.error is not None:
-            raise self.error
+        error = self.error
+        if error is not None:
+            raise error

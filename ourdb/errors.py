@@ -49,3 +49,7 @@ class RecordTooLarge(OurDBError, ValueError):
 
 class UnknownFormat(OurDBError):
     """The files were written by a later version, or are no store at all."""
+
+
+class CursorTooOld(OurDBError):
+    """A compaction has dropped changes that come after this log sequence number."""

@@ -6,7 +6,9 @@ It knows what was synced: `power_cut` gives the files as they may be after the p
 from __future__ import annotations
 
 import errno
+import mmap
 import random
+import zlib
 from typing import Final
 
 from ourdb.errors import StoreLocked
@@ -99,6 +101,9 @@ class FaultyFile(File):
     def size(self) -> int:
         return len(self._disk.now[self.name])
 
+    def map(self) -> mmap.mmap | None:
+        return None
+
     def sync(self) -> None:
         disk = self._disk
         disk.syncs += 1
@@ -152,6 +157,9 @@ class FaultyFiles(Files):
     def rename(self, old: str, new: str) -> None:
         self.disk.now[new] = self.disk.now.pop(old)
         self.disk.synced[new] = self.disk.synced.pop(old, b"")
+
+    def salt(self) -> int:
+        return zlib.crc32(b"%d" % len(self.disk.now))
 
     def unlink(self, name: str) -> None:
         del self.disk.now[name]

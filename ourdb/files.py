@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import mmap
 import os
 from pathlib import Path
 from typing import Final
@@ -34,6 +35,13 @@ class File:
 
     def size(self) -> int:
         return os.fstat(self.descriptor).st_size
+
+    def map(self) -> mmap.mmap | None:
+        """The whole file as it is now, for reading; None where that cannot be done."""
+        try:
+            return mmap.mmap(self.descriptor, 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError):
+            return None
 
     def sync(self) -> None:
         os.fdatasync(self.descriptor)
@@ -67,6 +75,10 @@ class Files:
         if create:
             flags |= os.O_CREAT | os.O_TRUNC
         return File(os.open(self.folder / name, flags | os.O_CLOEXEC, 0o600), name)
+
+    def salt(self) -> int:
+        """32 random bits for a new segment."""
+        return int.from_bytes(os.urandom(4), "little")
 
     def rename(self, old: str, new: str) -> None:
         os.rename(self.folder / old, self.folder / new)

@@ -1,4 +1,4 @@
-"""Id to position of its newest record, in pages of 4096; bit 63 marks a deleted id, whose history stays."""
+"""Id to position of its newest record, in pages of 512; bit 63 marks a deleted id, whose history stays."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Final
 
 from ourdb.record import DELETED_BIT
 
-PAGE_BITS: Final = 12
+PAGE_BITS: Final = 9
 PAGE: Final = 1 << PAGE_BITS
 PAGE_MASK: Final = PAGE - 1
-_EMPTY: Final = bytes(8 * PAGE)
+LIVE: Final = PAGE
+"""The place behind the positions of a page, where its living ids are counted."""
+_EMPTY: Final = bytes(8 * (PAGE + 1))
 
 
 class Index:
@@ -39,8 +41,15 @@ class Index:
         was = 0 < before < DELETED_BIT
         now = 0 < position < DELETED_BIT
         if was != now:
-            self.live += 1 if now else -1
+            change = 1 if now else -1
+            self.live += change
+            page[LIVE] += change
         return before
+
+    def set_page(self, number: int, page: array[int]) -> None:
+        """A whole page, as a checkpoint kept it."""
+        self.pages[number] = page
+        self.live += page[LIVE]
 
     def ids(self, first: int, last: int) -> Iterator[int]:
         """Living ids from `first` to `last`, upwards."""
@@ -48,6 +57,15 @@ class Index:
             start = number << PAGE_BITS
             if start > last or start + PAGE <= first:
                 continue
-            for slot, position in enumerate(self.pages[number]):
-                if 0 < position < DELETED_BIT and first <= start + slot <= last:
+            page = self.pages[number]
+            if not page[LIVE]:
+                continue
+            for slot in range(PAGE):
+                if 0 < page[slot] < DELETED_BIT and first <= start + slot <= last:
                     yield start + slot
+
+    def drop_empty(self, number: int) -> None:
+        """Let go of a page in which nothing is left."""
+        page = self.pages.get(number)
+        if page is not None and not page[LIVE] and not any(page):
+            del self.pages[number]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Iterator
 from typing import Final
 
-from ourdb.errors import CorruptRecord
-from ourdb.files import File, Files
 from ourdb.index import Index
 from ourdb.record import (
     CONTINUED,
@@ -16,44 +15,26 @@ from ourdb.record import (
     MORE,
     OFFSET_MASK,
     SEGMENT_HEADER_SIZE,
+    SYNCED,
     TOMBSTONE,
     Record,
-    check_segment_header,
     unpack,
 )
+from ourdb.segment import Fault, Segment, Segments
 
 WINDOW: Final = 4 * 1024 * 1024
-
-
-def segment_name(number: int) -> str:
-    return f"{number:06d}.db"
-
-
-def segment_numbers(files: Files) -> list[int]:
-    """Numbers of the segments of a folder, upwards."""
-    return sorted(int(name[:-3]) for name in files.names() if name.endswith(".db") and name[:-3].isdigit())
-
-
-class Fault:
-    """Bytes that could not be read, and why."""
-
-    def __init__(self, file: str, offset: int, length: int, reason: str) -> None:
-        self.file: Final = file
-        self.offset: Final = offset
-        self.length: Final = length
-        self.reason: Final = reason
-
-    def __str__(self) -> str:
-        return f"{self.file} offset {self.offset}, {self.length} bytes: {self.reason}"
+NO_RECORD: Final = "these bytes are no valid record"
+LOST_MEMBER: Final = "this batch has lost a member in an unfinished write"
+_BEGIN: Final = re.compile(rb"(?=[\x01\x02][\x00-\x07]\x00\x00)", re.DOTALL)
 
 
 class Window:
-    """A part of a file in memory, moved along as the reader goes on."""
+    """A part of a segment in memory, moved along as the reader goes on."""
 
-    def __init__(self, file: File, segment: int) -> None:
-        self.file: Final = file
+    def __init__(self, segment: Segment, end: int = 0) -> None:
         self.segment: Final = segment
-        self.end: Final = file.size()
+        self.name: Final = segment.file.name
+        self.end: Final = end or segment.file.size()
         self._data = b""
         self._base = 0
 
@@ -71,55 +52,48 @@ class Window:
                 return None
             self._load(offset, max(WINDOW, HEADER_SIZE + size))
             at = 0
-        return unpack(self._data, at, self.segment, self._base)
+        return unpack(self._data, at, self.segment.number, self._base, self.segment.salt)
 
     def payload(self, record: Record) -> bytes:
         """The payload of a record that was just read."""
         at = (record.position & OFFSET_MASK) - self._base + HEADER_SIZE
         return self._data[at : at + record.size]
 
-    def could_begin(self, offset: int) -> bool:
-        """Whether a record's kind, flags and reserved bytes could stand here; cheap, to search fast."""
-        at = offset - self._base
-        if at < 0 or at + HEADER_SIZE > len(self._data):
+    def find(self, offset: int, lsn: int) -> Record | None:
+        """The first valid record from `offset` on with a log sequence number above `lsn`."""
+        while offset + HEADER_SIZE <= self.end:
             self._load(offset, WINDOW)
-            at = 0
-            if len(self._data) < HEADER_SIZE:
-                return False
-        data = self._data
-        return 0 < data[at + 4] < 3 and data[at + 5] < 4 and data[at + 6] == 0 and data[at + 7] == 0
+            data, base = self._data, self._base
+            for match in _BEGIN.finditer(data, 4):
+                begin = base + match.start() - 4
+                record = self.record(begin)
+                if record is not None and record.lsn > lsn:
+                    return record
+                if self._base != base:
+                    self._data, self._base = data, base
+            offset = base + max(1, len(data) - HEADER_SIZE)
+        return None
 
     def _load(self, offset: int, size: int) -> None:
         self._base = offset
-        self._data = self.file.read(min(size, max(0, self.end - offset)), offset)
+        self._data = self.segment.file.read(min(size, max(0, self.end - offset)), offset)
 
 
 def walk(window: Window, offset: int, lsn: int, faults: list[Fault]) -> Iterator[Record]:
-    """Valid records from `offset` on, each with a log sequence number above the one before. Damage between them goes to
-    `faults`; what follows the last one is left to the caller."""
+    """Valid records from `offset` on, each with a log sequence number above the one before. Damage between them goes
+    to `faults`; what follows the last one is left to the caller."""
     while offset < window.end:
         record = window.record(offset)
         if record is None or record.lsn <= lsn:
-            found = _search(window, offset + 1, lsn)
-            if found is None:
+            record = window.find(offset + 1, lsn)
+            if record is None:
                 return
-            start = found.position & OFFSET_MASK
-            faults.append(Fault(window.file.name, offset, start - offset, "these bytes are no valid record"))
+            start = record.position & OFFSET_MASK
+            faults.append(Fault(window.name, offset, start - offset, NO_RECORD))
             offset = start
-            continue
         lsn = record.lsn
         yield record
         offset += record.length
-
-
-def _search(window: Window, offset: int, lsn: int) -> Record | None:
-    while offset + HEADER_SIZE <= window.end:
-        if window.could_begin(offset):
-            record = window.record(offset)
-            if record is not None and record.lsn > lsn:
-                return record
-        offset += 1
-    return None
 
 
 class Recovered:
@@ -127,8 +101,11 @@ class Recovered:
 
     def __init__(self) -> None:
         self.index = Index()
+        self.redirects: dict[int, int] = {}
+        """By id, where its history goes on behind a record that points into a segment that is gone."""
         self.next_id = 1
         self.next_lsn = 1
+        self.last_time = 0
         self.segment = 0
         self.offset = 0
         """Where the next record goes."""
@@ -136,54 +113,90 @@ class Recovered:
         """Bytes of a torn tail behind `offset`."""
         self.faults: Final[list[Fault]] = []
 
-    def take(self, record: Record) -> None:
-        deleted = DELETED_BIT if record.kind == TOMBSTONE else 0
-        self.index.put(record.record_id, record.position | deleted)
-        self.next_id = max(self.next_id, record.record_id + 1)
+    def take(self, record: Record, segments: dict[int, Segment]) -> None:
+        previous = record.previous
+        before = self.index.put(record.record_id, record.position | (DELETED_BIT if record.kind == TOMBSTONE else 0))
+        if previous and previous >> 32 not in segments and record.record_id not in self.redirects:
+            self.redirects[record.record_id] = before & ~DELETED_BIT
+        if record.record_id >= self.next_id:
+            self.next_id = record.record_id + 1
+        if record.time > self.last_time:
+            self.last_time = record.time
         self.next_lsn = record.lsn + 1
         self.offset = (record.position & OFFSET_MASK) + record.length
 
 
-def recover(files: Files, start: Recovered, open_segment: Callable[[int], File]) -> Recovered:
-    """Read every segment from where `start` (a checkpoint, or nothing) ends."""
-    state = start
-    numbers = [number for number in segment_numbers(files) if number >= state.segment]
-    for number in numbers:
-        file = open_segment(number)
-        try:
-            check_segment_header(file.read(SEGMENT_HEADER_SIZE, 0), number, file.name)
-        except CorruptRecord as error:
-            if number == numbers[-1] and file.size() < SEGMENT_HEADER_SIZE:
-                state.segment, state.offset, state.cut = number, 0, file.size()
-                return state
-            state.faults.append(Fault(file.name, 0, SEGMENT_HEADER_SIZE, str(error)))
-        begin = state.offset if number == state.segment and state.offset else SEGMENT_HEADER_SIZE
-        state.segment, state.offset = number, begin
-        _read_segment(Window(file, number), state, last=number == numbers[-1])
+def recover(state: Recovered, segments: Segments) -> Recovered:
+    """Read every segment from where `state` (a checkpoint, or nothing) ends."""
+    order = segments.order
+    start = order.index(state.segment) if state.segment in order else 0
+    for number in order[start:]:
+        segment = segments.by_number[number]
+        if number != state.segment or not state.offset:
+            _enter(segment, state)
+        _read_segment(segment, segments.by_number, state, last=number == order[-1])
+        state.next_lsn = max(state.next_lsn, segment.head.last_lsn + 1)
     return state
 
 
-def _read_segment(window: Window, state: Recovered, last: bool) -> None:
-    """Take the records of one segment, batches as a whole."""
-    batch: list[Record] = []
+def _enter(segment: Segment, state: Recovered) -> None:
+    """Begin with a segment; its header must go on where the one before ended."""
+    head = segment.head
+    state.segment, state.offset = segment.number, SEGMENT_HEADER_SIZE
+    state.next_id = max(state.next_id, head.next_id)
+    if head.first_lsn > state.next_lsn:
+        lost = f"the records with log sequence numbers {state.next_lsn} to {head.first_lsn - 1} before it are missing"
+        state.faults.append(Fault(segment.file.name, 0, 0, lost))
+        state.next_lsn = head.first_lsn
+
+
+class _Batches:
+    """Brings the records of one segment into the state, batches as a whole."""
+
+    def __init__(self, state: Recovered, segments: dict[int, Segment], last: bool) -> None:
+        self.held: Final[list[Record]] = []
+        """From the first batch on that lost a member: counts only when a later record shows that it was synced."""
+        self._batch: Final[list[Record]] = []
+        self._damaged = False
+        self._state: Final = state
+        self._segments: Final = segments
+        self._last: Final = last
+
+    def add(self, record: Record, lost: bool) -> None:
+        """`lost`: there was damage before it."""
+        if self._batch and not record.flags & CONTINUED:
+            self._damaged = True
+            self._end_batch()
+        if self.held and record.flags & SYNCED:
+            for member in self.held:
+                self._state.take(member, self._segments)
+            self.held.clear()
+        self._damaged = self._damaged or (lost and bool(record.flags & CONTINUED))
+        self._batch.append(record)
+        if not record.flags & MORE:
+            self._end_batch()
+
+    def _end_batch(self) -> None:
+        if self.held or (self._damaged and self._last):
+            self.held.extend(self._batch)
+        else:
+            for member in self._batch:
+                self._state.take(member, self._segments)
+        self._batch.clear()
+        self._damaged = False
+
+
+def _read_segment(segment: Segment, segments: dict[int, Segment], state: Recovered, last: bool) -> None:
+    window = Window(segment)
+    batches = _Batches(state, segments, last)
     known = len(state.faults)
-    broken = False
     for record in walk(window, state.offset, state.next_lsn - 1, state.faults):
-        if not batch:
-            broken = len(state.faults) > known and bool(record.flags & CONTINUED)
-            known = len(state.faults)
-        elif len(state.faults) > known:
-            broken, known = True, len(state.faults)
-        batch.append(record)
-        if record.flags & MORE:
-            continue
-        if broken and last and (record.position & OFFSET_MASK) + record.length == window.end:
-            break  # the batch that ends the store has lost a member: all of it goes
-        for member in batch:
-            state.take(member)
-        batch = []
+        batches.add(record, len(state.faults) > known)
+        known = len(state.faults)
     rest = window.end - state.offset
     if rest and last:
         state.cut = rest
+        if batches.held:
+            state.faults.append(Fault(window.name, state.offset, rest, LOST_MEMBER))
     elif rest:
-        state.faults.append(Fault(window.file.name, state.offset, rest, "these bytes are no valid record"))
+        state.faults.append(Fault(window.name, state.offset, rest, NO_RECORD))

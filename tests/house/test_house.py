@@ -117,7 +117,8 @@ def test_importing_one_part_loads_no_other() -> None:
 
 @pytest.mark.parametrize("pure", ["", "1"])
 def test_the_pure_form_can_be_asked_for(pure: str) -> None:
-    code = "import heroredis.form, ourdb.store, jobs.lifecycle; print(heroredis.form.is_compiled(), ourdb.store.__file__)"
+    code = ("import heroredis.form, ourdb.store, jobs.lifecycle\n"
+            "print(heroredis.form.is_compiled(), ourdb.store.__file__)")
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, capture_output=True, check=True,
                           timeout=60, env={**os.environ, "HEROREDIS_PURE": pure})
     is_compiled = any((ROOT / "heroredis").glob("protocol.*.so")) and not pure

@@ -87,7 +87,7 @@ def test_a_record_that_rots_while_the_store_is_open_is_never_served() -> None:
     with opened(disk) as db:
         first = db.set(b"good")
         disk.now["000001.db"][-1] ^= 1
-        with pytest.raises(CorruptRecord, match=r"000001\.db offset 40"):
+        with pytest.raises(CorruptRecord, match=r"000001\.db offset 128"):
             db.get(first)
         disk.now["000001.db"][-1] ^= 1
         assert db.get(first) == b"good"
@@ -172,7 +172,7 @@ def test_power_failures_keep_what_was_acknowledged_and_invent_nothing() -> None:
             if rng.random() < 0.3:
                 db.commit().wait(10)
                 acknowledged = {key: len(values) for key, values in written.items()}
-        pending = [(chunk.segment, chunk.base, bytes(chunk.data)) for chunk in db._chunks]
+        pending = [(chunk.segment, chunk.base, bytes(chunk.data)) for chunk in db._log._chunks]
         for segment, base, data in pending:
             name = f"{segment:06d}.db"
             if name in disk.now:

@@ -1,0 +1,307 @@
+"""The end of the log: appends collect here, are written by the committer, and are taken back when the disk is full.
+
+One mutex guards the state; everything that waits for the disk runs on the committer's thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import zlib
+from collections.abc import Callable
+from typing import Final
+
+from ourdb.batch import Chunk, Committer, Flight
+from ourdb.checkpoint import mark_of
+from ourdb.commit import Commit
+from ourdb.errors import CorruptRecord, InvalidId, NotFound, RecordTooLarge, StoreClosed, StoreFailed
+from ourdb.record import (
+    BODY,
+    CONTINUED,
+    CRC,
+    DELETED_BIT,
+    HEADER_SIZE,
+    MORE,
+    SEGMENT_HEADER_SIZE,
+    SYNCED,
+    TOMBSTONE,
+    VALUE,
+)
+from ourdb.recovery import Recovered
+from ourdb.segment import Segments
+
+MAX_ID: Final = (1 << 48) - 1
+
+
+class Log:
+    """Appending to an open store."""
+
+    def __init__(self, segments: Segments, state: Recovered, durability: str, clock: Callable[[], int],
+                 max_record: int, segment_size: int, salt: int) -> None:
+        self.mutex: Final = threading.Lock()
+        self.state: Final = state
+        self.segments: Final = segments
+        self.durable = mark_of(state)
+        """Everything before it is written, with durability "always" also synced."""
+        self.bytes_written = 0
+        self.undone = 0
+        """How often a full disk took records back."""
+        self.moved: set[int] = set()
+        """Segments that a compaction is taking away."""
+        self.moved_to: Callable[[int], int] | None = None
+        self._salt = salt
+        self._always: Final = durability == "always"
+        self._flags: Final = SYNCED if durability == "always" else 0
+        self._clock: Final = clock
+        self._max_record: Final = max_record
+        self._segment_size: Final = segment_size
+        self._closed = False
+        self._chunks: list[Chunk] = []
+        self._flight: list[Chunk] = []
+        self._taken = self.durable
+        self._commit = Commit()
+        self._last = Commit()
+        self._last.finish(None)
+        self._wanted = False
+        self._sync_wanted = False
+        self._time_at: Callable[[int], int] | None = None
+        self._is_tombstone: Callable[[int], bool] | None = None
+        self._after_batch: Callable[[], None] | None = None
+        self.committer: Final = Committer(durability == "everysec", self._take, self._write, segments.sync,
+                                          self._written, self._undo)
+
+    def start(self, time_at: Callable[[int], int], is_tombstone: Callable[[int], bool],
+              after_batch: Callable[[], None]) -> None:
+        """Begin to write; the first two read records by position, the last is called after each batch."""
+        self._after_batch = after_batch
+        self._time_at = time_at
+        self._is_tombstone = is_tombstone
+        self.committer.start()
+
+    def close(self) -> None:
+        """Write what was appended; StoreFull or StoreFailed when that did not work and nobody was told yet."""
+        with self.mutex:
+            self._closed = True
+            open_end = bool(self._chunks)
+        self.committer.wake()
+        self.committer.stop()
+        if open_end and self._last.error is not None:
+            raise self._last.error
+
+    # Appending
+
+    def append(self, data: bytes, record_id: int) -> int:
+        with self.mutex:
+            if self._closed or self.committer.failure:
+                self._refuse()
+            if len(data) > self._max_record:
+                self._too_large(data)
+            state = self.state
+            if record_id == 0:
+                record_id = state.next_id
+            elif not 0 < record_id <= MAX_ID:
+                raise InvalidId(f"id {record_id} is not from 1 to {MAX_ID}")
+            if record_id >= state.next_id:
+                state.next_id = record_id + 1
+            self._add(VALUE, 0, record_id, data)
+            return record_id
+
+    def append_delete(self, record_id: int) -> None:
+        with self.mutex:
+            if self._closed or self.committer.failure:
+                self._refuse()
+            self._must_live(record_id)
+            self._add(TOMBSTONE, 0, record_id, b"")
+
+    def append_batch(self, items: list[tuple[bytes | None, int]]) -> list[int]:
+        with self.mutex:
+            if self._closed or self.committer.failure:
+                self._refuse()
+            size = self._check_batch(items)
+            self._roll_before(size)
+            ids = []
+            last = len(items) - 1
+            for at, (data, record_id) in enumerate(items):
+                if record_id == 0:
+                    record_id = self.state.next_id
+                if record_id >= self.state.next_id:
+                    self.state.next_id = record_id + 1
+                flags = (MORE if at < last else 0) | (CONTINUED if at else 0)
+                self._add(TOMBSTONE if data is None else VALUE, flags, record_id, data or b"")
+                ids.append(record_id)
+            return ids
+
+    def _check_batch(self, items: list[tuple[bytes | None, int]]) -> int:
+        """Refuse it before anything of it is appended; its size."""
+        size = 0
+        for data, record_id in items:
+            if record_id and not 0 < record_id <= MAX_ID:
+                raise InvalidId(f"id {record_id} is not from 1 to {MAX_ID}")
+            if data is None:
+                self._must_live(record_id)
+                size += HEADER_SIZE
+                continue
+            if len(data) > self._max_record:
+                self._too_large(data)
+            size += HEADER_SIZE + len(data)
+        if size > self._max_record * 2:
+            raise RecordTooLarge(f"a batch of {size} bytes is more than {self._max_record * 2}")
+        return size
+
+    def _must_live(self, record_id: int) -> None:
+        position = self.state.index.get(record_id) if record_id > 0 else 0
+        if position == 0 or position & DELETED_BIT:
+            raise NotFound(f"no record with id {record_id}")
+
+    def _refuse(self) -> None:
+        if self._closed:
+            raise StoreClosed("the store is closed")
+        raise StoreFailed(self.committer.failure)
+
+    def _too_large(self, data: bytes) -> None:
+        raise RecordTooLarge(f"{len(data)} bytes are more than the {self._max_record} that a record may have")
+
+    def _roll_before(self, size: int) -> None:
+        """Begin a new segment when this one has no room."""
+        state = self.state
+        if state.offset + size > self._segment_size and state.offset > SEGMENT_HEADER_SIZE:
+            self.roll()
+
+    def roll(self) -> None:
+        """What is appended next goes into a new segment. Under the mutex."""
+        number = self.segments.allocate()
+        self._salt = self.segments.salts[number]
+        self.state.segment = number
+        self.state.offset = SEGMENT_HEADER_SIZE
+
+    def _add(self, kind: int, flags: int, record_id: int, data: bytes) -> None:
+        state = self.state
+        size = len(data) + HEADER_SIZE
+        if state.offset + size > self._segment_size and not flags:
+            self._roll_before(size)
+        offset = state.offset
+        chunks = self._chunks
+        if not chunks:
+            flags |= self._flags
+            chunks.append(Chunk(state.segment, offset))
+        elif chunks[-1].segment != state.segment:
+            chunks.append(Chunk(state.segment, offset))
+        position = state.segment << 32 | offset
+        previous = state.index.put(record_id, position | DELETED_BIT if kind == TOMBSTONE else position) & ~DELETED_BIT
+        if self.moved and previous >> 32 in self.moved:
+            previous = self._follow(record_id)
+        now = self._clock()
+        if now < state.last_time:
+            now = self._later(now, previous)
+        else:
+            state.last_time = now
+        lsn = state.next_lsn
+        body = BODY.pack(kind, flags, 0, len(data), record_id, lsn, now, previous)
+        out = chunks[-1].data
+        out += CRC.pack(zlib.crc32(data, zlib.crc32(body, self._salt)))
+        out += body
+        out += data
+        state.next_lsn = lsn + 1
+        state.offset = offset + size
+
+    def _follow(self, record_id: int) -> int:
+        find = self.moved_to
+        return 0 if find is None else find(record_id)
+
+    def _later(self, now: int, previous: int) -> int:
+        """The clock went back: the time of a version must not."""
+        time_at = self._time_at
+        if not previous or time_at is None:
+            return now
+        with contextlib.suppress(CorruptRecord):
+            return max(now, time_at(previous))
+        return self.state.last_time
+
+    def commit(self, sync: bool) -> Commit:
+        with self.mutex:
+            if sync and not self._always:
+                self._sync_wanted = True
+            if not self._chunks and (self._always or not sync):
+                return self._last
+            if not self._wanted:
+                self._wanted = True
+                self.committer.wake()
+            return self._commit
+
+    def pending(self, position: int) -> Chunk | None:
+        """The chunk in memory that holds a position, None when it is on disk."""
+        # In this order: the committer moves chunks from the first list to the second.
+        for chunk in self._chunks:
+            if chunk.holds(position):
+                return chunk
+        for chunk in self._flight:
+            if chunk.holds(position):
+                return chunk
+        return None
+
+    # The committer's part, on its thread
+
+    def _take(self) -> Flight:
+        with self.mutex:
+            chunks = self._chunks
+            wanted = self._sync_wanted
+            sync = self._always or wanted
+            self._wanted = self._sync_wanted = False
+            if not chunks and not wanted:
+                return Flight(chunks, self._last, False)
+            self._flight = chunks
+            self._chunks = []
+            self._taken = mark_of(self.state)
+            commit, self._commit = self._commit, Commit()
+            self._last = commit
+            return Flight(chunks, commit, sync)
+
+    def _write(self, chunk: Chunk) -> None:
+        segment = self.segments.by_number.get(chunk.segment)
+        if segment is None:
+            self.segments.sync()
+            segment = self.segments.make(chunk.segment, chunk.first_time(), chunk.first_lsn(), self.state.next_id)
+        segment.write(chunk.data, chunk.base)
+        self.bytes_written += len(chunk.data)
+
+    def _written(self) -> None:
+        self._flight = []
+        self.durable = self._taken
+        after = self._after_batch
+        if after is not None:
+            after()
+
+    def _undo(self) -> list[Commit]:
+        """Take back what is not on disk. Returns the commits of what was appended meanwhile: they fail as well."""
+        with self.mutex:
+            unwritten = self._flight + self._chunks
+            for chunk in reversed(unwritten):
+                if chunk.base == SEGMENT_HEADER_SIZE:
+                    self.segments.remove(chunk.segment)
+                else:
+                    segment = self.segments.by_number[chunk.segment]
+                    segment.file.truncate(chunk.base)
+                    segment.sync()
+                for record_id, previous in chunk.previous():
+                    self.state.index.put(record_id, previous | DELETED_BIT if self._was_deleted(previous) else previous)
+            first = unwritten[0]
+            self.state.segment, self.state.offset = first.segment, first.base
+            self._salt = self.segments.salts[first.segment]
+            self.state.next_lsn = first.first_lsn()
+            self.undone += 1
+            others = [self._commit] if self._chunks else []
+            self._commit = Commit()
+            self._wanted = False
+            self._flight = []
+            self._chunks = []
+            return others
+
+    def _was_deleted(self, position: int) -> bool:
+        is_tombstone = self._is_tombstone
+        if not position or is_tombstone is None:
+            return False
+        with contextlib.suppress(CorruptRecord):
+            return is_tombstone(position)
+        return False
+
+

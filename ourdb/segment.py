@@ -1,0 +1,196 @@
+"""The segments of a folder: opening, making, mapping and ordering them. Knows nothing of ids."""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+from typing import Final
+
+from ourdb import manifest
+from ourdb.errors import CorruptRecord
+from ourdb.files import File, Files
+from ourdb.record import SEGMENT_HEADER_SIZE, SegmentHead, read_segment_head
+
+MAP_STEP: Final = 1024 * 1024
+
+
+def segment_name(number: int) -> str:
+    return f"{number:06d}.db"
+
+
+class Fault:
+    """Bytes that could not be read, and why."""
+
+    def __init__(self, file: str, offset: int, length: int, reason: str) -> None:
+        self.file: Final = file
+        self.offset: Final = offset
+        self.length: Final = length
+        self.reason: Final = reason
+
+    def __str__(self) -> str:
+        return f"{self.file} offset {self.offset}, {self.length} bytes: {self.reason}"
+
+
+class Segment:
+    """An open segment; `mapped` bytes of it can be read through `map`."""
+
+    def __init__(self, head: SegmentHead, file: File) -> None:
+        self.head: Final = head
+        self.number: Final = head.number
+        self.salt: Final = head.salt
+        self.file: Final = file
+        self.map: mmap.mmap | None = None
+        self.mapped = 0
+        self.dirty = False
+        """Written to and not synced since."""
+
+    def read(self, start: int, end: int) -> bytes:
+        """Bytes from `start` to `end`; fewer where the file ends."""
+        if end > self.mapped and not self._reach(end):
+            return self.file.read(end - start, start)
+        mapping = self.map
+        return self.file.read(end - start, start) if mapping is None else mapping[start:end]
+
+    def _reach(self, end: int) -> bool:
+        """Map the file anew when it has grown so much that this pays."""
+        size = self.file.size()
+        if size < end or (self.mapped and size < self.mapped + max(MAP_STEP, self.mapped >> 3)):
+            return False
+        mapping = self.file.map()
+        if mapping is None or len(mapping) < end:
+            return False
+        self.map = mapping
+        self.mapped = len(mapping)
+        return True
+
+    def write(self, data: bytes | bytearray, offset: int) -> None:
+        self.dirty = True
+        self.file.write(data, offset)
+
+    def sync(self) -> None:
+        self.dirty = False
+        self.file.sync()
+
+    def close(self) -> None:
+        """The mapping goes when its last reader lets go of it."""
+        self.map = None
+        self.mapped = 0
+        self.file.close()
+
+
+class Segments:
+    """The open segments by number, and their order in the log."""
+
+    def __init__(self, files: Files, write: bool, faults: list[Fault]) -> None:
+        self.files: Final = files
+        self.by_number: Final[dict[int, Segment]] = {}
+        self.order: list[int] = []
+        """Numbers in the order of the log; replaced as a whole, never changed in place."""
+        self.salts: Final[dict[int, int]] = {}
+        """Of the segments that are or will be made."""
+        self.next_number = 1
+        self._write: Final = write
+        self._names: Final = manifest.settle(files, write)
+        for number in sorted(self._names):
+            self._open(number, faults)
+        self._sort()
+
+    def _open(self, number: int, faults: list[Fault]) -> None:
+        name = self._names[number]
+        self.next_number = max(self.next_number, number + 1)
+        file = self.files.open(name, write=self._write)
+        try:
+            head, whole = read_segment_head(file.read(SEGMENT_HEADER_SIZE, 0), number, name)
+        except CorruptRecord as error:
+            size = file.size()
+            if size <= SEGMENT_HEADER_SIZE and number == max(self._names):
+                file.close()
+                self._drop_unfinished(name, size, faults)
+                return
+            file.close()
+            faults.append(Fault(name, 0, size, str(error)))
+            return
+        except BaseException:
+            file.close()
+            raise
+        if not whole:
+            faults.append(Fault(name, 0, SEGMENT_HEADER_SIZE, "one of the two copies of the header is damaged"))
+        self.by_number[number] = Segment(head, file)
+        self.salts[number] = head.salt
+
+    def _drop_unfinished(self, name: str, size: int, faults: list[Fault]) -> None:
+        """A segment whose making was interrupted holds nothing."""
+        if size:
+            faults.append(Fault(name, 0, size, "torn tail of an unfinished write, cut off"))
+        if self._write:
+            self.files.unlink(name)
+            self.files.sync_folder()
+
+    def _sort(self) -> None:
+        by_number = self.by_number
+        self.order = sorted(by_number, key=lambda number: (by_number[number].head.first_lsn, number))
+
+    def get(self, number: int) -> Segment:
+        segment = self.by_number.get(number)
+        if segment is None:
+            raise CorruptRecord(f"{segment_name(number)} is missing")
+        return segment
+
+    def allocate(self) -> int:
+        """A number for a segment that is yet to be made."""
+        number = self.next_number
+        self.next_number = number + 1
+        self.salts[number] = self.files.salt()
+        return number
+
+    def make(self, number: int, time: int, first_lsn: int, next_id: int) -> Segment:
+        """A new segment at the end of the log, its header and its name synced."""
+        head = SegmentHead(number, time, first_lsn, 0, 0, next_id, self.salts[number])
+        segment = self.create(segment_name(number), head)
+        segment.sync()
+        self.files.sync_folder()
+        self.adopt(segment)
+        return segment
+
+    def create(self, name: str, head: SegmentHead) -> Segment:
+        """A file with a header, in no order yet."""
+        file = self.files.open(name, write=True, create=True)
+        segment = Segment(head, file)
+        try:
+            segment.write(head.pack(), 0)
+        except BaseException:
+            file.close()
+            with contextlib.suppress(OSError):
+                self.files.unlink(name)
+            raise
+        return segment
+
+    def adopt(self, segment: Segment) -> None:
+        self.by_number[segment.number] = segment
+        self._sort()
+
+    def forget(self, number: int) -> Segment | None:
+        """Take a segment out of the log; its file stays open."""
+        self.order = [other for other in self.order if other != number]
+        return self.by_number.pop(number, None)
+
+    def remove(self, number: int) -> None:
+        """Take a segment away with its file."""
+        segment = self.forget(number)
+        if segment is not None:
+            segment.close()
+            self.files.unlink(segment_name(number))
+            self.files.sync_folder()
+
+    def sync(self) -> None:
+        """Sync what was written; oldest first."""
+        for number in self.order:
+            segment = self.by_number.get(number)
+            if segment is not None and segment.dirty:
+                segment.sync()
+
+    def close(self) -> None:
+        for segment in self.by_number.values():
+            segment.close()
+        self.by_number.clear()
+        self.order = []

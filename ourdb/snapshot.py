@@ -1,0 +1,92 @@
+"""Checkpoints while the store is in use: a thread copies the index in small steps and saves it when enough was written.
+
+The copy may run ahead of the place that the checkpoint names; reading the log on from there makes up for it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Final
+
+from ourdb import checkpoint
+from ourdb.files import Files
+from ourdb.log import Log
+from ourdb.record import SEGMENT_HEADER_SIZE
+
+PAGES_AT_ONCE: Final = 64
+PAGE_COST: Final = 8 * 4096
+"""Bytes to be written per page of the index before the next checkpoint pays."""
+logger = logging.getLogger("ourdb")
+
+
+class Snapshots:
+    """`look` is called after each batch; `busy` keeps checkpoints and compactions apart."""
+
+    def __init__(self, files: Files, log: Log, every: int) -> None:
+        self.busy: Final = threading.Lock()
+        self._files: Final = files
+        self._log: Final = log
+        self._every: Final = every
+        self._saved_at = 0
+        self._stopped = False
+        self._runner: threading.Thread | None = None
+
+    def look(self) -> None:
+        """Start one when it is due. On the committer's thread."""
+        due = max(self._every, len(self._log.state.index.pages) * PAGE_COST)
+        if self._stopped or self._log.bytes_written - self._saved_at < due:
+            return
+        if self._runner is not None and self._runner.is_alive():
+            return
+        self._saved_at = self._log.bytes_written
+        self._runner = threading.Thread(target=self._run, name="ourdb-checkpoint", daemon=True)
+        self._runner.start()
+
+    def stop(self) -> None:
+        self._stopped = True
+        if self._runner is not None:
+            self._runner.join()
+
+    def _run(self) -> None:
+        if self.busy.acquire(blocking=False):
+            try:
+                self.save()
+            except Exception as error:  # it may always be missing
+                logger.warning("the checkpoint was not saved: %s", error)
+            finally:
+                self.busy.release()
+
+    def save(self) -> bool:
+        """Save one beside running appends. False when it could not be done now."""
+        log = self._log
+        with log.mutex:
+            mark, undone = log.durable, log.undone
+            redirects = dict(log.state.redirects)
+            numbers = sorted(log.state.index.pages)
+        pages: list[tuple[int, bytes]] = []
+        for start in range(0, len(numbers), PAGES_AT_ONCE):
+            if self._stopped:
+                return False
+            with log.mutex:
+                for number in numbers[start : start + PAGES_AT_ONCE]:
+                    page = log.state.index.pages.get(number)
+                    if page is not None:
+                        pages.append((number, page.tobytes()))
+        log.commit(True).wait()
+        with log.mutex:
+            if log.undone != undone or mark.segment not in log.segments.by_number:
+                return False
+        log.segments.sync()
+        checkpoint.save(self._files, mark, pages, redirects)
+        return True
+
+    def save_closed(self) -> None:
+        """Save the last one: nothing is appended any more and everything is synced."""
+        log = self._log
+        state = log.state
+        if state.segment not in log.segments.by_number:
+            log.segments.make(state.segment, state.last_time, state.next_lsn, state.next_id)
+            state.offset = SEGMENT_HEADER_SIZE
+        pages = [(number, page.tobytes()) for number, page in sorted(state.index.pages.items())]
+        checkpoint.save(self._files, checkpoint.mark_of(state), pages, state.redirects)
