@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Final
 
-from heroredis.dispatch import call, find_entry, gated, run_owned
+from heroredis.dispatch import call, find_entry, gated, run, run_owned
 from heroredis.encoding import BULK_HEADERS, CRLF, INTEGERS, NULL2, NULL3, TABLE, encode, error_line
 from heroredis.errors import ProtocolError, RedisError, wrong_arity
 from heroredis.protocol import RequestReader
@@ -263,18 +263,20 @@ class Session:
             self._timer.cancel()
             self._timer = None
 
-    def _retry(self) -> bool:
-        """Run the parked command again; whether it is served."""
+    def _retry(self, token: Hashable) -> bool:
+        """Run the parked command again because `token` is ready; whether it is served."""
         entry = self._parked_entry
         if entry is None or self._parked is None:
             return True
         argv = self._parked_argv
         self.ctx.now_ms = self.core.space.moment.now_ms
+        woken_by = token[1] if isinstance(token, tuple) and len(token) == 2 else None
         try:
-            if entry.is_write and self.core.owned and self.ctx.db.index == 0:
-                reply = run_owned(self.ctx, entry, argv)
-            else:
-                reply = call(self.ctx, entry, argv)
+            self.ctx.woken_by = woken_by if isinstance(woken_by, bytes) else None
+            try:
+                reply = run(self.ctx, entry, argv)
+            finally:
+                self.ctx.woken_by = None
         except RedisError as error:
             self._unpark()
             self._failed(entry, error)

@@ -230,14 +230,17 @@ class RequestReader:
         """The next frame that hiredis holds; None when its slice is used up."""
         try:
             frame = self._gets()
-            while frame is None or frame == []:
+            while True:
+                if isinstance(frame, list):
+                    if len(frame) > 0:
+                        return frame
+                elif frame is not None:
+                    break
                 frame = self._gets()
         except (hiredis.HiredisError, ValueError, TypeError, MemoryError):
             self._hot = False
             self._failure = ProtocolError("expected '$'")
             return None
-        if isinstance(frame, list):
-            return frame
         self._hot = False
         if frame is not NOT_ENOUGH:
             self._failure = ProtocolError("expected '$'")

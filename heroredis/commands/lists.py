@@ -267,7 +267,7 @@ def side(text: bytes) -> bool:
 
 
 def _move(ctx: Context, source: bytes, destination: bytes, from_left: bool, to_left: bool) -> bytes | None:
-    items = ctx.db.find_list(source)
+    items = _ready_list(ctx, source)
     if items is None:
         return None
     target = items if source == destination else ctx.db.find_list(destination)
@@ -299,11 +299,24 @@ def _wait(ctx: Context, keys: list[bytes], milliseconds: int, nothing: object) -
     return Wait([(ctx.db.index, key) for key in keys], milliseconds, nothing)
 
 
+def _waited_for(ctx: Context, keys: list[bytes]) -> list[bytes]:
+    """The keys to look at: all of them, or the one that woke the command."""
+    return keys if ctx.woken_by is None else [ctx.woken_by]
+
+
+def _ready_list(ctx: Context, key: bytes) -> List | None:
+    """The list of a key; while a command waits, another type is no reason to end it."""
+    if ctx.woken_by is None:
+        return ctx.db.find_list(key)
+    value = ctx.db.lookup(key)
+    return value if isinstance(value, List) else None
+
+
 def _blocking_pop(ctx: Context, rest: list[bytes], left: bool) -> Reply:
     milliseconds = timeout_ms(rest[-1])
     keys = rest[:-1]
-    for key in keys:
-        items = ctx.db.find_list(key)
+    for key in _waited_for(ctx, keys):
+        items = _ready_list(ctx, key)
         if items is not None:
             return [key, take(ctx, key, items, left)]
     return _wait(ctx, keys, milliseconds, NULL_ARRAY)
@@ -340,8 +353,8 @@ def brpoplpush(ctx: Context, source: bytes, destination: bytes, timeout: bytes) 
 
 def _multi_pop(ctx: Context, keys: list[bytes], left: bool, count: int) -> Reply:
     """[key, elements] of the first list that has some, else None."""
-    for key in keys:
-        items = ctx.db.find_list(key)
+    for key in _waited_for(ctx, keys):
+        items = _ready_list(ctx, key)
         if items is not None:
             return [key, take_many(ctx, key, items, left, count)]
     return None

@@ -13,9 +13,9 @@ from heroredis.keyspace.space import Space
 
 
 class Parked:
-    """One waiting command. `retry` runs it again and tells whether it is served."""
+    """One waiting command. `retry` runs it again for a token that is ready and tells whether it is served."""
 
-    def __init__(self, tokens: list[Hashable], retry: Callable[[], bool]) -> None:
+    def __init__(self, tokens: list[Hashable], retry: Callable[[Hashable], bool]) -> None:
         self.tokens: Final = tokens
         self.retry: Final = retry
         self.waiting = True
@@ -82,7 +82,7 @@ class Blocking(ChangeListener):
 
     def _serve_token(self, token: Hashable) -> None:
         for parked in list(self._waiting.get(token, ())):
-            if not parked.waiting or parked.retry():
+            if not parked.waiting or parked.retry(token):
                 continue
             if isinstance(token, tuple) and self._is_key(token):
                 index = token[0]
