@@ -299,6 +299,11 @@ def _wait(ctx: Context, keys: list[bytes], milliseconds: int, nothing: object) -
     return Wait([(ctx.db.index, key) for key in keys], milliseconds, nothing)
 
 
+def _wait_to_move(ctx: Context, source: bytes, milliseconds: int) -> Wait:
+    """When time is over Redis answers a null array, as to every command that waits; in a transaction a null."""
+    return _wait(ctx, [source], milliseconds, None if ctx.in_exec else NULL_ARRAY)
+
+
 def _waited_for(ctx: Context, keys: list[bytes]) -> list[bytes]:
     """The keys to look at: all of them, or the one that woke the command."""
     return keys if ctx.woken_by is None else [ctx.woken_by]
@@ -340,7 +345,7 @@ def blmove(ctx: Context, source: bytes, destination: bytes, wherefrom: bytes, wh
     from_left, to_left = side(wherefrom), side(whereto)
     milliseconds = timeout_ms(timeout)
     moved = _move(ctx, source, destination, from_left, to_left)
-    return _wait(ctx, [source], milliseconds, None) if moved is None else moved
+    return _wait_to_move(ctx, source, milliseconds) if moved is None else moved
 
 
 @command("BRPOPLPUSH", "Move the tail of a list to the head of another, waiting for it.", group="list", since="2.2.0",
@@ -348,7 +353,7 @@ def blmove(ctx: Context, source: bytes, destination: bytes, wherefrom: bytes, wh
 def brpoplpush(ctx: Context, source: bytes, destination: bytes, timeout: bytes) -> Reply:
     milliseconds = timeout_ms(timeout)
     moved = _move(ctx, source, destination, False, True)
-    return _wait(ctx, [source], milliseconds, None) if moved is None else moved
+    return _wait_to_move(ctx, source, milliseconds) if moved is None else moved
 
 
 def _multi_pop(ctx: Context, keys: list[bytes], left: bool, count: int) -> Reply:

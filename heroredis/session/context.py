@@ -20,7 +20,7 @@ class Context:
         self.resp = 2
         self.in_exec = False
         self.woken_by: bytes | None = None
-        """The key that woke a waiting command while it runs again: it is served from this key, not from an earlier one."""
+        """The key that woke a waiting command while it runs again: it is served from this key alone."""
 
     def select(self, index: int) -> None:
         self.db = self.server.space.databases[index]

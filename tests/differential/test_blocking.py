@@ -263,14 +263,12 @@ def pipelined_behind_a_wait(scene: Scene) -> None:
 
 
 def gone_while_waiting(scene: Scene) -> None:
+    killed = scene.client_id("killed")
     scene.wait("gone", "BLPOP", "q", 0)
     scene.wait("killed", "BLPOP", "q", 0)
     scene.wait("stays", "BLPOP", "q", 0)
     scene.leave("gone")
-    numbers = scene.wire("list").call("CLIENT", "LIST")
-    text = numbers if isinstance(numbers, bytes) else getattr(numbers, "value", b"")
-    waiting = sorted(int(line.split()[0][3:]) for line in text.splitlines() if b" cmd=blpop" in line.lower())
-    scene.do("killer", "CLIENT", "KILL", "ID", waiting[0])
+    scene.do("killer", "CLIENT", "KILL", "ID", killed)
     assert scene.wire("killed").at_end()
     scene.expect_waiting(1)
     scene.do("pusher", "RPUSH", "q", "1")
