@@ -128,6 +128,7 @@ class Session:
                 if found is None or found.children is not None:
                     found = find_entry(ctx, argv)
                 entry = found
+                client.last_entry = entry
                 argc = len(argv)
                 if argc < entry.low or argc > entry.high:
                     raise RedisError(wrong_arity(entry.name))

@@ -26,7 +26,7 @@ class Client:
         self.resp = 2
         self.user = b"default"
         self.authenticated = True
-        self.last_command = "NULL"
+        self.last_entry: Entry | None = None
         self.gates = 0
         self.queued: list[QueuedCommand] | None = None
         self.abort_multi = False
@@ -71,12 +71,13 @@ class Client:
         name = self.name.decode("utf-8", "backslashreplace")
         library = self.lib_name.decode("utf-8", "backslashreplace")
         version = self.lib_version.decode("utf-8", "backslashreplace")
+        command = "NULL" if self.last_entry is None else self.last_entry.name.lower().replace(" ", "|")
         return (
             f"id={self.client_id} addr={self.addr} laddr={self.laddr} fd=-1 name={name} "
             f"age={max(0, now_ms - self.created_ms) // 1000} idle={max(0, now_ms - self.active_ms) // 1000} "
             f"flags={self.flags()} db={self.db_index} sub={len(self.channels)} psub={len(self.patterns)} ssub=0 "
             f"multi={multi} qbuf=0 qbuf-free=0 argv-mem=0 "
-            f"multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0 events=r cmd={self.last_command} "
+            f"multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0 events=r cmd={command} "
             f"user={self.user.decode('utf-8', 'backslashreplace')} redir=-1 resp={self.resp} "
             f"lib-name={library} lib-ver={version}"
         )
