@@ -1,4 +1,4 @@
-"""Id to position of its newest record, in pages of 512; bit 63 marks a deleted id, whose history stays."""
+"""Id to position of its newest record, in pages of 512; bit 61 marks a deleted id, whose history stays."""
 
 from __future__ import annotations
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import zlib
 from collections.abc import Callable
 from typing import Final
+from zlib import crc32
 
 from ourdb.batch import Chunk, Committer, Flight
 from ourdb.checkpoint import mark_of
@@ -22,6 +22,7 @@ from ourdb.record import (
     DELETED_BIT,
     HEADER_SIZE,
     MORE,
+    POSITION_MASK,
     SEGMENT_HEADER_SIZE,
     SYNCED,
     TOMBSTONE,
@@ -57,6 +58,9 @@ class Log:
         self._segment_size: Final = segment_size
         self._closed = False
         self._chunks: list[Chunk] = []
+        self._out: bytearray | None = None
+        """Where the next record goes, None when that needs a new chunk."""
+        self._base = 0
         self._flight: list[Chunk] = []
         self._taken = self.durable
         self._commit = Commit()
@@ -171,6 +175,7 @@ class Log:
         """What is appended next goes into a new segment. Under the mutex."""
         number = self.segments.allocate()
         self._salt = self.segments.salts[number]
+        self._out = None
         self.state.segment = number
         self.state.offset = SEGMENT_HEADER_SIZE
 
@@ -180,29 +185,36 @@ class Log:
         if state.offset + size > self._segment_size and not flags:
             self._roll_before(size)
         offset = state.offset
-        chunks = self._chunks
-        if not chunks:
-            flags |= self._flags
-            chunks.append(Chunk(state.segment, offset))
-        elif chunks[-1].segment != state.segment:
-            chunks.append(Chunk(state.segment, offset))
-        position = state.segment << 32 | offset
-        previous = state.index.put(record_id, position | DELETED_BIT if kind == TOMBSTONE else position) & ~DELETED_BIT
-        if self.moved and previous >> 32 in self.moved:
-            previous = self._follow(record_id)
+        out = self._out
+        if out is None:
+            if not self._chunks:
+                flags |= self._flags
+            out = self._begin_chunk()
+        position = self._base | offset
+        previous = state.index.put(record_id, position | DELETED_BIT if kind == TOMBSTONE else position)
+        if previous:
+            previous &= POSITION_MASK
+            if self.moved and previous >> 32 in self.moved:
+                previous = self._follow(record_id)
         now = self._clock()
         if now < state.last_time:
             now = self._later(now, previous)
         else:
             state.last_time = now
         lsn = state.next_lsn
-        body = BODY.pack(kind, flags, 0, len(data), record_id, lsn, now, previous)
-        out = chunks[-1].data
-        out += CRC.pack(zlib.crc32(data, zlib.crc32(body, self._salt)))
-        out += body
-        out += data
+        rest = BODY.pack(kind, flags, 0, size - HEADER_SIZE, record_id, lsn, now, previous) + data
+        out += CRC.pack(crc32(rest, self._salt))
+        out += rest
         state.next_lsn = lsn + 1
         state.offset = offset + size
+
+    def _begin_chunk(self) -> bytearray:
+        state = self.state
+        chunk = Chunk(state.segment, state.offset)
+        self._chunks.append(chunk)
+        self._base = state.segment << 32
+        self._out = chunk.data
+        return chunk.data
 
     def _follow(self, record_id: int) -> int:
         find = self.moved_to
@@ -251,6 +263,7 @@ class Log:
                 return Flight(chunks, self._last, False)
             self._flight = chunks
             self._chunks = []
+            self._out = None
             self._taken = mark_of(self.state)
             commit, self._commit = self._commit, Commit()
             self._last = commit
@@ -294,6 +307,7 @@ class Log:
             self._wanted = False
             self._flight = []
             self._chunks = []
+            self._out = None
             return others
 
     def _was_deleted(self, position: int) -> bool:

@@ -25,7 +25,9 @@ TOMBSTONE: Final = 2
 MORE: Final = 1
 CONTINUED: Final = 2
 SYNCED: Final = 4
-DELETED_BIT: Final = 1 << 63
+DELETED_BIT: Final = 1 << 61
+"""Above every position, and small enough to stay a machine word in compiled code."""
+POSITION_MASK: Final = DELETED_BIT - 1
 OFFSET_MASK: Final = (1 << 32) - 1
 
 

@@ -14,6 +14,7 @@ from ourdb.record import (
     HEADER_SIZE,
     MORE,
     OFFSET_MASK,
+    POSITION_MASK,
     SEGMENT_HEADER_SIZE,
     SYNCED,
     TOMBSTONE,
@@ -117,7 +118,7 @@ class Recovered:
         previous = record.previous
         before = self.index.put(record.record_id, record.position | (DELETED_BIT if record.kind == TOMBSTONE else 0))
         if previous and previous >> 32 not in segments and record.record_id not in self.redirects:
-            self.redirects[record.record_id] = before & ~DELETED_BIT
+            self.redirects[record.record_id] = before & POSITION_MASK
         if record.record_id >= self.next_id:
             self.next_id = record.record_id + 1
         if record.time > self.last_time:

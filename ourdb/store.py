@@ -19,7 +19,7 @@ from ourdb.errors import CorruptRecord, NotFound, ReadOnly, StoreClosed, StoreFa
 from ourdb.files import Files, Lock
 from ourdb.log import MAX_ID, Log
 from ourdb.reading import Change, Reader, Version
-from ourdb.record import DELETED_BIT, SEGMENT_HEADER_SIZE
+from ourdb.record import DELETED_BIT, POSITION_MASK, SEGMENT_HEADER_SIZE
 from ourdb.recovery import Recovered, recover
 from ourdb.segment import Fault, Segments
 from ourdb.snapshot import Snapshots
@@ -210,7 +210,7 @@ class OurDB:
         return self._state.index.get(record_id) if record_id > 0 else 0
 
     def _versions(self, id: int, depth: int) -> Iterator[Version]:
-        position = self._position(id) & ~DELETED_BIT
+        position = self._position(id) & POSITION_MASK
         if position == 0:
             raise NotFound(f"no record with id {id}")
         return self._reader.history(position, id, depth)
