@@ -12,7 +12,7 @@ import os
 import socket
 import stat
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, cast
 
 from heroredis.execute import Session
 from heroredis.extension import Listening
@@ -152,14 +152,15 @@ class RedisListener:
         self._host: Final = host
         self._unix_path: Final = unix_path
         self._unix_identity: tuple[int, int] | None = None
-        self._servers: list[asyncio.Server] = []
+        self._servers: list[Any] = []
 
     async def start(self) -> list[Listening]:
         """Bind; OSError with the address in its text when it is taken. A stale socket file is replaced."""
         loop = asyncio.get_running_loop()
         listening = []
         try:
-            server = await loop.create_server(lambda: Connection(self), self._host, self.port, backlog=BACKLOG)  # type: ignore[arg-type,return-value]
+            server: Any = await loop.create_server(
+                cast("Any", lambda: Connection(self)), self._host, self.port, backlog=BACKLOG)
             self._servers.append(server)
             self.port = server.sockets[0].getsockname()[1]
             shown = f"[{self._host}]" if ":" in self._host else self._host
@@ -177,7 +178,8 @@ class RedisListener:
         await asyncio.to_thread(_clear_stale, self._unix_path)
         old = os.umask(0o177)
         try:
-            server = await loop.create_unix_server(lambda: Connection(self), self._unix_path, backlog=BACKLOG)  # type: ignore[arg-type,return-value]
+            server: Any = await loop.create_unix_server(
+                cast("Any", lambda: Connection(self)), self._unix_path, backlog=BACKLOG)
         finally:
             os.umask(old)
         self._servers.append(server)
