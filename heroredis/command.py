@@ -17,6 +17,11 @@ GROUPS: Final = frozenset({
     "string", "list", "hash", "set", "sorted-set", "generic", "connection", "server", "transactions", "pubsub",
     "scripting", "stream", "bitmap", "hyperloglog", "geo", "job",
 })
+MORE_CATEGORIES: Final = {
+    "COMMAND": "connection", "DBSIZE": "keyspace", "FLUSHALL": "keyspace dangerous", "FLUSHDB": "keyspace dangerous",
+    "INFO": "dangerous", "KEYS": "dangerous", "ROLE": "admin dangerous", "SWAPDB": "keyspace dangerous",
+}
+"""ACL categories that do not follow from group and flags."""
 UNLIMITED: Final = 1 << 30
 Handler = Callable[..., object]
 KeyFinder = Callable[[list[bytes]], list[int]]
@@ -49,11 +54,11 @@ ALL_BUT_LAST: Final = KeySpec(1, -2, 1)
 
 
 def counted_keys(at: int) -> KeySpec:
-    """Keys behind a count that stands at index `at` (numkeys)."""
+    """Keys behind a count that stands at index `at` (numkeys); none when the count cannot be right."""
 
     def find(argv: list[bytes]) -> list[int]:
         count = int(argv[at]) if at < len(argv) and argv[at].isdigit() else 0
-        return list(range(at + 1, min(at + 1 + count, len(argv))))
+        return list(range(at + 1, at + 1 + count)) if at + count < len(argv) else []
 
     return KeySpec(0, 0, 0, find)
 
@@ -102,10 +107,9 @@ class Command:
         if "admin" in self.flags:
             found.append("dangerous")
         by_group = {"generic": "keyspace", "sorted-set": "sortedset", "transactions": "transaction", "server": ""}
-        category = by_group.get(self.group, self.group)
-        if category and category not in found:
-            found.append(category)
-        return sorted(found)
+        found.append(by_group.get(self.group, self.group))
+        found += MORE_CATEGORIES.get(self.name.partition(" ")[0], "").split()
+        return sorted({name for name in found if name})
 
 
 def _arguments(run: Handler) -> tuple[int, int, list[str]]:

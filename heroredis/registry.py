@@ -39,6 +39,16 @@ class Entry:
         self.rejected = 0
 
 
+    def since(self) -> str:
+        """Of a container: when the first of its subcommands came."""
+        versions = [child.command.since for child in (self.children or {}).values() if child.command is not None]
+        return min(versions, key=lambda version: [int(part) for part in version.split(".")], default="1.0.0")
+
+    def group(self) -> str:
+        """Of a container: that of its subcommands."""
+        return next((child.command.group for child in (self.children or {}).values() if child.command), "server")
+
+
 class Registry:
     """Finds a command by the name that a client sent."""
 
@@ -112,5 +122,5 @@ def help_of(container: Entry) -> Command:
                 lines += [Simple(shown.encode()), Simple(f"    {command.summary}".encode())]
         return lines
 
-    return Command(f"{container.name} HELP", "Shows this help.", "server", "5.0.0", frozenset({"loading", "stale"}),
-                   NO_KEYS, run, None, "O(1)", (0, 0, []))
+    return Command(f"{container.name} HELP", "Shows this help.", container.group(), "5.0.0",
+                   frozenset({"loading", "stale"}), NO_KEYS, run, None, "O(1)", (0, 0, []))

@@ -71,14 +71,15 @@ def client_list(ctx: Context, *options: bytes) -> Reply:
 
 
 @command("CLIENT KILL", "End connections.", group="connection", since="2.4.0", flags="admin noscript loading stale")
-def client_kill(ctx: Context, *options: bytes) -> Reply:
-    if len(options) == 1:
+def client_kill(ctx: Context, option: bytes, *rest: bytes) -> Reply:
+    options = [option, *rest]
+    if not rest:
         found = [client for client in ctx.server.clients.values() if client.addr.encode() == options[0]]
         if not found:
             raise RedisError(b"ERR No such client")
         _kill(ctx, found)
         return OK
-    if not options or len(options) % 2:
+    if len(options) % 2:
         raise syntax()
     chosen = list(ctx.server.clients.values())
     skip_me = True

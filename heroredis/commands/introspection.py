@@ -10,8 +10,6 @@ from heroredis.registry import Entry
 from heroredis.reply import Map, Reply, Simple
 from heroredis.session.context import Context
 
-GROUPS_SHOWN = {"sorted-set": "sorted_set", "transactions": "transactions"}
-
 
 def _key_specs(command: Command) -> list[object]:
     keys = command.keys
@@ -51,8 +49,8 @@ def documented(entry: Entry) -> Map:
     children = [(_shown(child.name), documented(child)) for child in (entry.children or {}).values()]
     if command is None:
         pairs: list[tuple[object, object]] = [
-            (b"summary", f"A container for {entry.name} commands".encode()), (b"since", b"1.0.0"),
-            (b"group", b"server"), (b"complexity", b"Depends on subcommand."),
+            (b"summary", f"A container for {entry.name} commands".encode()), (b"since", entry.since().encode()),
+            (b"group", entry.group().encode()), (b"complexity", b"Depends on subcommand."),
         ]
     else:
         pairs = [
@@ -84,7 +82,7 @@ def _named(ctx: Context, name: bytes) -> Entry | None:
 
 @declare("COMMAND", "All commands with their facts.", group="server", since="2.8.13", flags="loading stale",
          complexity="O(N)")
-def command_(ctx: Context) -> Reply:
+def command_(ctx: Context, *unknown: bytes) -> Reply:
     return [described(entry) for entry in ctx.server.registry.top_level()]
 
 
@@ -133,8 +131,8 @@ def command_list(ctx: Context, *options: bytes) -> Reply:
 
 @declare("COMMAND GETKEYS", "The keys that a request would use.", group="server", since="2.8.13",
          flags="loading stale", complexity="O(N)")
-def command_getkeys(ctx: Context, name: bytes, *arguments: bytes) -> Reply:
-    request = [name, *arguments]
+def command_getkeys(ctx: Context, name: bytes, argument: bytes, *arguments: bytes) -> Reply:
+    request = [name, argument, *arguments]
     entry = ctx.server.registry.resolve(request)
     if entry is None or entry.command is None:
         raise RedisError(b"ERR Invalid command specified")
@@ -144,5 +142,5 @@ def command_getkeys(ctx: Context, name: bytes, *arguments: bytes) -> Reply:
         raise RedisError(b"ERR Invalid number of arguments specified for command")
     found = [request[index] for index in entry.command.keys.indexes(request)]
     if not found:
-        raise RedisError(b"ERR The command has no key arguments")
+        raise RedisError(b"ERR Invalid arguments specified for command")
     return found

@@ -75,7 +75,7 @@ def _run_all(ctx: Context, queued: list[QueuedCommand]) -> Reply:
 
 
 @command("WATCH", "Break the next transaction when one of these keys is written.", group="transactions", since="2.2.0",
-         flags="noscript loading stale fast allow_busy no_multi", keys=ALL, complexity="O(1) per key")
+         flags="noscript loading stale fast allow_busy", keys=ALL, complexity="O(1) per key")
 def watch(ctx: Context, key: bytes, *keys: bytes) -> Reply:
     if ctx.client.queued is not None:
         return Error(b"ERR WATCH inside MULTI is not allowed")  # answered, not raised: the transaction stays whole

@@ -1,0 +1,131 @@
+"""What COMMAND says of each command, beside what the real server says. Every difference that is meant is in a list."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+
+from tests.differential.compare import Pair
+from tests.differential.harness import Failure, Tagged, Wire
+
+Facts = dict[str, object]
+
+ONLY_OURS: Final = frozenset({
+    "client|setinfo",   # of Redis 7.2; libraries send it at every connection and would log the error
+    "client|no-touch",  # of Redis 7.2; reads never reorder anything here
+})
+DIFFERENT: Final[dict[tuple[str, str], tuple[object, object]]] = {
+    # Every HELP is made by one function, with the version in which most containers got theirs.
+    ("object|help", "since"): ("6.2.0", "5.0.0"),
+    ("pubsub|help", "since"): ("6.2.0", "5.0.0"),
+    # Redis gives all of PUBSUB's subcommands the category but this one.
+    ("pubsub|help", "categories"): (["@slow"], ["@pubsub", "@slow"]),
+}
+
+
+def text(value: object) -> str:
+    assert isinstance(value, bytes), value
+    return bytes(value).decode()
+
+
+def items(value: object) -> list[object]:
+    assert isinstance(value, list), value
+    return value
+
+
+def texts(value: object) -> list[str]:
+    return sorted(text(item) for item in items(value))
+
+
+def facts_of(element: object, into: dict[str, Facts]) -> None:
+    name, arity, flags, first, last, step, categories, _tips, _specs, children = items(element)
+    into[text(name)] = {
+        "arity": arity, "flags": texts(flags), "first key": first, "last key": last, "step": step,
+        "categories": texts(categories),
+    }
+    for child in items(children):
+        facts_of(child, into)
+
+
+def docs_of(flat: object, into: dict[str, Facts]) -> None:
+    parts = items(flat)
+    for name, pairs in zip(parts[::2], parts[1::2], strict=True):
+        facts = items(pairs)
+        found = {text(key): value for key, value in zip(facts[::2], facts[1::2], strict=True)}
+        into[text(name)] = {"since": text(found["since"]), "group": text(found["group"])}
+        if "subcommands" in found:
+            docs_of(found["subcommands"], into)
+
+
+def table(path: str) -> dict[str, Facts]:
+    """Everything that is compared, by the name of the command or subcommand."""
+    found: dict[str, Facts] = {}
+    docs: dict[str, Facts] = {}
+    with Wire(path) as wire:
+        for element in items(wire.call("COMMAND")):
+            facts_of(element, found)
+        docs_of(wire.call("COMMAND", "DOCS"), docs)
+    assert found.keys() == docs.keys()
+    return {name: {**facts, **docs[name]} for name, facts in found.items()}
+
+
+def test_the_command_table_is_that_of_the_real_server(both: tuple[str, str]) -> None:
+    real, ours = table(both[0]), table(both[1])
+    assert ours.keys() - real.keys() == ONLY_OURS
+    different = {}
+    for name in ours.keys() & real.keys():
+        for fact, value in ours[name].items():
+            if value != real[name][fact]:
+                different[name, fact] = real[name][fact], value
+    assert different == DIFFERENT
+
+
+def test_info_of_named_commands(both: tuple[str, str]) -> None:
+    for names in (["get", "NOPE", "Config|Get", "config|nope", "nope|nope", "get|x"], ["blpop"], []):
+        rows = []
+        for path in both:
+            with Wire(path) as wire:
+                found = items(wire.call("COMMAND", "INFO", *names))
+                rows.append([None if row is None else text(items(row)[0]) for row in found if names] or [])
+        assert rows[0] == rows[1]
+
+
+def test_docs_of_named_commands(both: tuple[str, str]) -> None:
+    for path in both:
+        with Wire(path, 3) as wire:
+            docs = wire.call("COMMAND", "DOCS", "get", "nope", "CONFIG|SET")
+        assert isinstance(docs, Tagged)
+        assert docs.marker == "%"
+        assert isinstance(docs.value, list)
+        assert [text(name) for name, _ in docs.value] == ["get", "config|set"]
+
+
+REQUESTS: Final = [
+    "GET a", "SET a b", "MGET a b c", "MSET a 1 b 2 c", "MSET a 1 b 2", "DEL a b", "LMOVE a b LEFT RIGHT", "RENAME a b",
+    "BLPOP a b c 0", "BRPOPLPUSH a b 0", "LMPOP 2 a b LEFT", "LMPOP 3 a b LEFT", "LMPOP 0 a LEFT", "LMPOP x a LEFT",
+    "LMPOP -1 a LEFT", "BLMPOP 0 2 a b LEFT COUNT 2", "BLMPOP 0 9 a b LEFT", "COPY a b DB 1", "OBJECT ENCODING a",
+    "OBJECT HELP", "PING x", "PING", "GET", "GET a b", "NOPE a", "CONFIG GET a", "CONFIG NOPE a", "HSET a f v f2 v2",
+    "hget a f", "EXPIRE a 10 NX", "WATCH a b", "SUBSCRIBE a", "SCAN 0", "KEYS a", "SELECT 1", "MULTI x", "CLIENT ID x",
+    "PUBLISH a b", "TOUCH a a a", "SWAPDB 0 1", "MOVE a 1", "COMMAND GETKEYS GET a", "COMMAND COUNT",
+]
+
+
+@pytest.mark.parametrize("request_line", REQUESTS)
+def test_getkeys(both: tuple[str, str], request_line: str) -> None:
+    pair = Pair(*both, 2)
+    pair.step((b"COMMAND", b"GETKEYS", *(word.encode() for word in request_line.split())))
+    pair.close()
+
+
+@pytest.mark.parametrize("filter_", [
+    ("PATTERN", "h*get*"), ("PATTERN", "NOPE"), ("MODULE", "nope"), ("ACLCAT", "nope"), ("NOPE", "x"), ("PATTERN",)])
+def test_list_filtered(both: tuple[str, str], filter_: tuple[str, ...]) -> None:
+    replies = []
+    with Wire(both[1]) as wire:
+        known = set(texts(wire.call("COMMAND", "LIST")))
+    for path in both:
+        with Wire(path) as wire:
+            found = wire.call("COMMAND", "LIST", "FILTERBY", *filter_)
+            replies.append(found if isinstance(found, Failure) else sorted(known & set(texts(found))))
+    assert replies[0] == replies[1]
