@@ -18,7 +18,8 @@ from ourdb.files import File, Files, Lock
 class Disk:
     """Contents by name, and for each what was synced last."""
 
-    def __init__(self) -> None:
+    def __init__(self, seed: int = 0) -> None:
+        self.seed: Final = seed
         self.now: Final[dict[str, bytearray]] = {}
         self.synced: dict[str, bytes] = {}
         self.synced_names: set[str] = set()
@@ -159,7 +160,7 @@ class FaultyFiles(Files):
         self.disk.synced[new] = self.disk.synced.pop(old, b"")
 
     def salt(self) -> int:
-        return zlib.crc32(b"%d" % len(self.disk.now))
+        return zlib.crc32(b"%d %d" % (self.disk.seed, len(self.disk.now)))
 
     def unlink(self, name: str) -> None:
         del self.disk.now[name]

@@ -18,6 +18,7 @@ from ourdb.record import (
     SEGMENT_HEADER_SIZE,
     SYNCED,
     TOMBSTONE,
+    VALUE,
     Record,
     unpack,
 )
@@ -151,6 +152,20 @@ def _enter(segment: Segment, state: Recovered) -> None:
         state.next_lsn = head.first_lsn
 
 
+def _suspect(segment: Segment, fault: Fault, lsn: int, state: Recovered) -> Record | None:
+    """The record that stood in damaged bytes, when its size, number and link fit exactly: then its id can be believed,
+    and reads of it have to fail rather than find an older version."""
+    data = segment.file.read(HEADER_SIZE, fault.offset)
+    if len(data) < HEADER_SIZE:
+        return None
+    _, kind, flags, _, size, record_id, found, _, previous = HEADER.unpack(data)
+    if size + HEADER_SIZE != fault.length or found != lsn or kind not in (VALUE, TOMBSTONE):
+        return None
+    if previous != state.index.get(record_id) & POSITION_MASK or not (previous or record_id == state.next_id):
+        return None
+    return Record(segment.number << 32 | fault.offset, VALUE, flags, size, record_id, found, 0, previous)
+
+
 class _Batches:
     """Brings the records of one segment into the state, batches as a whole."""
 
@@ -177,6 +192,15 @@ class _Batches:
         if not record.flags & MORE:
             self._end_batch()
 
+    def add_suspect(self, record: Record) -> None:
+        """A damaged record whose header can be believed: its id is known to be damaged."""
+        if self._batch:
+            self._batch.append(record)
+        elif self.held:
+            self.held.append(record)
+        else:
+            self._state.take(record, self._segments)
+
     def _end_batch(self) -> None:
         if self.held or (self._damaged and self._last):
             self.held.extend(self._batch)
@@ -191,9 +215,15 @@ def _read_segment(segment: Segment, segments: dict[int, Segment], state: Recover
     window = Window(segment)
     batches = _Batches(state, segments, last)
     known = len(state.faults)
-    for record in walk(window, state.offset, state.next_lsn - 1, state.faults):
+    lsn = state.next_lsn
+    for record in walk(window, state.offset, lsn - 1, state.faults):
+        for fault in state.faults[known:]:
+            suspect = _suspect(segment, fault, lsn, state)
+            if suspect is not None:
+                batches.add_suspect(suspect)
         batches.add(record, len(state.faults) > known)
         known = len(state.faults)
+        lsn = record.lsn + 1
     rest = window.end - state.offset
     if rest and last:
         state.cut = rest

@@ -190,3 +190,44 @@ def check_after_power_cut(disk: Disk, written: dict[int, list[bytes]], acknowled
         for record_id, value in db.scan():
             assert value in written[record_id]
         assert db.next_id > max(acknowledged, default=0)
+
+
+def test_a_damaged_newest_version_is_not_answered_with_the_one_before() -> None:
+    disk = Disk()
+    db = opened(disk)
+    first = db.set(b"old")
+    db.set(b"new", id=first)
+    db.set(b"other")
+    disk.now["000001.db"][SEGMENT_HEADER_SIZE + 2 * HEADER_SIZE + 3] ^= 1
+    crashed = disk.copy()
+    db.close()
+    with opened(crashed) as db:
+        assert len(db.faults) == 1
+        with pytest.raises(CorruptRecord):
+            db.get(first)
+        assert db.set(b"repaired", id=first) == first
+        assert db.get(first) == b"repaired"
+
+
+def test_a_payload_that_looks_like_records_is_never_taken_for_some() -> None:
+    source = Disk()
+    with opened(source) as db:
+        for number in range(5):
+            db.append(b"forged %d" % number)
+    forged = bytes(source.now["000001.db"])
+    disk = Disk(seed=1)
+    db = opened(disk)
+    db.set(b"real")
+    db.set(forged * 3)
+    db.set(b"behind")
+    db.close()
+    del disk.now["checkpoint"]
+    disk.now["000001.db"][SEGMENT_HEADER_SIZE + 2 * HEADER_SIZE + 4 - 30] ^= 255
+    for cut in (0, 60):
+        torn = disk.copy()
+        if cut:
+            del torn.now["000001.db"][-cut:]
+        with opened(torn) as db:
+            assert db.faults
+            assert all(b"forged" not in value[:10] for _, value in db.scan())
+            assert db.next_id <= 4
