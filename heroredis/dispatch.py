@@ -18,6 +18,7 @@ from heroredis.session.owner import PASS
 
 logger = logging.getLogger("heroredis")
 SHOWN_LIMIT = 128
+HTTP_WORDS = frozenset({b"post", b"host:"})
 WHILE_SUBSCRIBED = frozenset({"SUBSCRIBE", "PSUBSCRIBE", "UNSUBSCRIBE", "PUNSUBSCRIBE", "PING", "QUIT", "RESET"})
 
 
@@ -26,6 +27,8 @@ def find_entry(ctx: Context, argv: list[bytes]) -> Entry:
     hidden = ctx.client.gates & NEEDS_AUTH != 0
     found = ctx.server.registry.find(argv[0])
     if found is None:
+        if argv[0].lower() in HTTP_WORDS:
+            raise _http_refused(ctx)
         raise RedisError(NO_AUTH if hidden else unknown_command(argv))
     if found.children is None:
         return found
@@ -38,6 +41,14 @@ def find_entry(ctx: Context, argv: list[bytes]) -> Entry:
         unknown = b"ERR unknown subcommand '%b'. Try %b HELP." % (shown(argv[1]), found.name.encode())
         raise RedisError(NO_AUTH if hidden else unknown)
     return child
+
+
+def _http_refused(ctx: Context) -> RedisError:
+    """A browser was talked into speaking to Redis: whatever comes behind this line is not run."""
+    ctx.client.gates |= CLOSING
+    ctx.server.stats.security_events += 1
+    logger.warning("security: an HTTP request came to the Redis port; the connection is closed")
+    return RedisError(b"ERR this is no HTTP server")
 
 
 def unknown_command(argv: list[bytes]) -> bytes:
@@ -82,7 +93,8 @@ def run_owned(ctx: Context, entry: Entry, argv: list[bytes]) -> object:
     """A write in the database where extensions own keys."""
     owned = ctx.server.owned
     if entry.one_key:
-        if not argv[1].startswith(owned):
+        key = argv[1]
+        if len(key) == 0 or ctx.server.owned_first[key[0]] == 0 or not key.startswith(owned):
             return call(ctx, entry, argv)
     else:
         command = entry.command

@@ -94,6 +94,9 @@ class Framing:
 
     def _header_in_one_go(self, data: bytes, at: int, end: int) -> int:
         """The common case: one to four digits and CRLF, all there. Anything else goes the long way."""
+        if at + 3 <= end and data[at + 1] == CR and data[at + 2] == LF and ZERO <= data[at] <= ZERO + 9:
+            self._take(data[at] - ZERO, at + 3)
+            return at + 3
         number = 0
         start = at
         stop = at + 4 if at + 6 <= end else 0

@@ -23,6 +23,8 @@ from heroredis.types import longdouble
 from heroredis.types.string import Rendered, as_bytes
 
 EXPIRY_VALUES: Final = {"EX": raw, "PX": raw, "EXAT": raw, "PXAT": raw}
+SMALL: Final = 1 << 61
+"""Below it an int needs no long arithmetic when compiled."""
 PAIRS: Final = KeySpec(1, -1, 2)
 
 
@@ -214,7 +216,7 @@ def _add(ctx: Context, key: bytes, step: int) -> int:
     else:
         raise wrong_type()
     number += step
-    if not MIN_INT <= number <= MAX_INT:
+    if not -SMALL < number < SMALL and not MIN_INT <= number <= MAX_INT:
         raise RedisError(OVERFLOW)
     db.replace(key, number)
     db.changed(key, "incrby", STRING)

@@ -53,6 +53,8 @@ class Core:
         self.clients: Final[dict[int, Client]] = {}
         self.owners: Final[list[Owner]] = []
         self.owned: tuple[bytes, ...] = ()
+        self.owned_first = bytes(256)
+        """1 for each byte with which an owned key begins: most keys are told apart by it alone."""
         self.started_ms: Final = clock.now_ms()
         self.run_id: Final = os.urandom(20).hex()
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -97,6 +99,10 @@ class Core:
         """Keys of database 0 that begin so are `owner`'s: it sees each write before it happens."""
         self.owners.append(owner)
         self.owned = self.owned + prefixes
+        table = bytearray(self.owned_first)
+        for prefix in prefixes:
+            table[prefix[0]] = 1
+        self.owned_first = bytes(table)
         self.space.own(prefixes)
 
     def signal(self, token: Hashable) -> None:
