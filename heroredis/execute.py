@@ -140,6 +140,8 @@ class Session:
                     reply = call(ctx, entry, argv)
             except RedisError as error:
                 self._failed(found, error)
+                if client.gates & CLOSING:
+                    break
                 continue
             self._answer(entry, argv, reply)
             if blocking.ready:

@@ -8,12 +8,15 @@ _ESCAPES: Final = {110: 10, 114: 13, 116: 9, 98: 8, 97: 7}
 QUOTE: Final = 34
 APOSTROPHE: Final = 39
 BACKSLASH: Final = 92
-_BLANKS: Final = b" \t\r\n\v\f\0"
+_BLANKS: Final = b" \t\r\n\v\f"
+"""Skipped before a word and allowed behind a closing quote."""
+_ENDS: Final = b" \t\r\n"
+"""End a word."""
 
 
 def split_line(line: bytes) -> list[bytes] | None:
     """The words of a line; None when quotes are not balanced or a closing quote is not followed by a blank."""
-    if b'"' not in line and b"'" not in line:
+    if b'"' not in line and b"'" not in line and b"\v" not in line and b"\f" not in line:
         return line.split()
     words: list[bytes] = []
     at = 0
@@ -24,7 +27,7 @@ def split_line(line: bytes) -> list[bytes] | None:
         if at >= end:
             return words
         word = bytearray()
-        while at < end and line[at] not in _BLANKS:
+        while at < end and line[at] not in _ENDS:
             byte = line[at]
             if byte in (QUOTE, APOSTROPHE):
                 at = _quoted(line, at + 1, byte, word)
