@@ -75,8 +75,9 @@ class Session:
         return self._fresh
 
     @property
-    def is_parked(self) -> bool:
-        return self._parked is not None
+    def is_behind(self) -> bool:
+        """Whether input waits: for a parked command, for the peer to take its replies, or for its next turn."""
+        return self._parked is not None or self.stalled or self._scheduled
 
     def pump(self) -> None:
         """Run every complete request, up to the fair share of a turn, and write all replies at once."""

@@ -66,7 +66,7 @@ class Connection:
             self._refuse_http()
             return
         session.received(data)
-        if session.is_parked or session.stalled:
+        if session.is_behind:
             self._pause_when_full(session)
 
     def _refuse_http(self) -> None:
@@ -76,7 +76,7 @@ class Connection:
         self.close()
 
     def _pause_when_full(self, session: Session) -> None:
-        """While nothing is run, read ahead a little only."""
+        """While requests wait, read ahead a little only."""
         if not self._paused and session.reader.buffered() > READ_AHEAD and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()
