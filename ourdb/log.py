@@ -179,6 +179,28 @@ class Log:
         self.state.segment = number
         self.state.offset = SEGMENT_HEADER_SIZE
 
+    def seal(self) -> int:
+        """Begin a new segment, its header on disk; the log sequence number that it begins with. Blocks."""
+        while True:
+            self.commit(True).wait()
+            with self.mutex:
+                if self._closed or self.committer.failure:
+                    self._refuse()
+                if self._chunks or self._flight:
+                    continue
+                state = self.state
+                self.roll()
+                self.segments.make(state.segment, max(state.last_time, self._clock()), state.next_lsn, state.next_id)
+                self.durable = mark_of(state)
+                return state.next_lsn
+
+    def reserve(self, next_id: int) -> None:
+        if not 0 < next_id <= MAX_ID:
+            raise InvalidId(f"id {next_id} is not from 1 to {MAX_ID}")
+        with self.mutex:
+            self.state.next_id = max(self.state.next_id, next_id)
+        self.seal()
+
     def _add(self, kind: int, flags: int, record_id: int, data: bytes) -> None:
         state = self.state
         size = len(data) + HEADER_SIZE

@@ -180,6 +180,12 @@ class OurDB:
         only when the disk has it, whatever the durability of the store."""
         return self._log.commit(sync)
 
+    def reserve_ids(self, next_id: int) -> None:
+        """Give out no id below `next_id` from now on. Returns once that is durable."""
+        if self._read_only:
+            raise ReadOnly("the store was opened for reading")
+        self._log.reserve(next_id)
+
     # Blocking calls
 
     def set(self, data: bytes, id: int | None = None, *, sync: bool = False) -> int:
