@@ -63,6 +63,7 @@ class Session:
         client.unblock = self.unblock
         client.wake = self.finish
         client.push = self.push
+        client.on_admitted = self.reader.set_authenticated
 
     def received(self, data: bytes) -> None:
         self.reader.feed(data)

@@ -65,7 +65,10 @@ class Framing:
         return self.args_left == 0 and self.skip == 0 and self._state == _MARKER
 
     def walk(self, data: bytes, at: int, end: int) -> int:
-        """Follow `data[at:end]`; returns `end`, or the index of a byte that begins an inline request."""
+        """Follow `data[at:end]`; returns `end`, or the index of a byte that begins an inline request.
+
+        Before authentication it stops behind each frame, because that frame may lift the limits.
+        """
         self.whole = at
         while at < end:
             if self.skip > 0:
@@ -78,6 +81,8 @@ class Framing:
                 self.skip = 0
                 if self.args_left == 0:
                     self._frame_ended(at)
+                    if not self.authenticated:
+                        return at
             elif self._state == _MARKER:
                 marker = data[at]
                 if self.args_left == 0:

@@ -7,7 +7,7 @@ import hmac
 from heroredis.args import int32, read_int
 from heroredis.command import command
 from heroredis.errors import BAD_DB_INDEX, NO_AUTH, NO_PROTO, WRONG_PASS, RedisError, shown
-from heroredis.registry import CLOSING, NEEDS_AUTH, SUBSCRIBED
+from heroredis.registry import CLOSING, SUBSCRIBED
 from heroredis.reply import OK, PONG, Map, Reply, Simple
 from heroredis.session.context import Context
 from heroredis.version import REDIS_VERSION
@@ -36,9 +36,8 @@ def check_password(ctx: Context, user: bytes, password: bytes) -> None:
     if user != b"default" or (expected and not right):
         ctx.server.stats.security_events += 1
         raise RedisError(WRONG_PASS)
-    ctx.client.authenticated = True
     ctx.client.user = user
-    ctx.client.gates &= ~NEEDS_AUTH
+    ctx.client.admit(True)
 
 
 @command("AUTH", "Authenticate the connection.", group="connection", since="1.0.0",
@@ -120,6 +119,5 @@ def reset(ctx: Context) -> Reply:
     client.name = b""
     client.user = b"default"
     if ctx.server.password():
-        client.authenticated = False
-        client.gates |= NEEDS_AUTH
+        client.admit(False)
     return Simple(b"RESET")

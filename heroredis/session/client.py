@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from heroredis.registry import CLOSING, Entry
+from heroredis.registry import CLOSING, NEEDS_AUTH, Entry
 
 
 class Client:
@@ -39,6 +39,17 @@ class Client:
         self.reply_mode = 0
         self.unblock: Callable[[bool], bool] | None = None
         self.wake: Callable[[], None] | None = None
+        self.on_admitted: Callable[[bool], None] | None = None
+
+    def admit(self, authenticated: bool) -> None:
+        """The connection has authenticated itself, or has to."""
+        self.authenticated = authenticated
+        if authenticated:
+            self.gates &= ~NEEDS_AUTH
+        else:
+            self.gates |= NEEDS_AUTH
+        if self.on_admitted is not None:
+            self.on_admitted(authenticated)
 
     def send(self, items: list[object]) -> None:
         """Send a message that nobody asked for."""

@@ -14,7 +14,7 @@ from typing import Final
 from heroredis.clock import Clock
 from heroredis.keyspace.space import Space
 from heroredis.parameters import Parameters
-from heroredis.registry import IN_MULTI, NEEDS_AUTH, Registry
+from heroredis.registry import IN_MULTI, Registry
 from heroredis.session.blocking import Blocking
 from heroredis.session.channels import Channels
 from heroredis.session.client import Client
@@ -67,8 +67,7 @@ class Core:
         self._last_client += 1
         client = Client(self._last_client, addr, laddr, self.clock.now_ms(), close)
         if self.password():
-            client.authenticated = False
-            client.gates |= NEEDS_AUTH
+            client.admit(False)
         self.stats.connections += 1
         return client
 
