@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 from ourdb import checkpoint
+from ourdb.backup import Progress, no_progress
 from ourdb.files import Files
 from ourdb.record import OFFSET_MASK, POSITION_MASK, SEGMENT_HEADER_SIZE, TOMBSTONE, Record, place
 from ourdb.recovery import Recovered, Window, recover, walk
 from ourdb.segment import Fault, Segment, Segments
-
-Progress = Callable[[int, int], None]
-"""Told how many bytes of how many are done."""
-
-
-def no_progress(done: int, total: int) -> None:
-    """For callers who need not know."""
 
 
 class Report:

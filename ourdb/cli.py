@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from ourdb.check import Progress, check, no_progress
+from ourdb.backup import Progress, no_progress
+from ourdb.check import check
 from ourdb.errors import OurDBError
 from ourdb.files import Files
 from ourdb.legacy import import_legacy
@@ -111,6 +112,18 @@ def run_dump(options: argparse.Namespace) -> int:
         return FAULTY if db.faults else 0
 
 
+def run_backup(options: argparse.Namespace) -> int:
+    with OurDB(options.store, read_only=True) as db:
+        done = db.backup(options.target, progress(options, "backup"))
+        faults = [str(fault) for fault in db.faults]
+    if not options.no_verify:
+        faults = [str(fault) for fault in check(Files(options.target), progress(options, "verify")).faults]
+    for fault in faults:
+        print(f"fault: {fault}")
+    print(f"{done.copied} bytes copied of {done.size}, {done.removed} old files removed")
+    return FAULTY if faults else 0
+
+
 def run_import(options: argparse.Namespace) -> int:
     with OurDB(options.target) as db:
         result = import_legacy(options.folder, db, options.key_size, progress(options, "import"))
@@ -142,6 +155,11 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("target", type=Path, metavar="store")
     one.add_argument("--key-size", type=int, default=0, choices=(0, 2, 3, 4, 6), help="of its lookup; 0 = find out")
     one.set_defaults(run=run_import)
+    one = commands.add_parser("backup", help="copy a store, also one in use; a second time only what is new")
+    one.add_argument("store", type=existing)
+    one.add_argument("target", type=Path)
+    one.add_argument("--no-verify", action="store_true", help="do not read the copy afterwards")
+    one.set_defaults(run=run_backup)
     return top
 
 
@@ -151,7 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = options.run(options)
     except BrokenPipeError:  # the reader of a dump has seen enough
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return UNUSABLE
     except (OurDBError, OSError) as error:
         print(f"ourdb: {error}", file=sys.stderr)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from ourdb.check import Progress, no_progress
+from ourdb.backup import Progress, no_progress
 from ourdb.errors import OurDBError
 from ourdb.store import OurDB
 

@@ -12,6 +12,7 @@ from ourdb.files import File, Files
 from ourdb.record import SEGMENT_HEADER_SIZE, SegmentHead, read_segment_head
 
 MAP_STEP: Final = 1024 * 1024
+ATTEMPTS: Final = 10
 
 
 def segment_name(number: int) -> str:
@@ -90,9 +91,23 @@ class Segments:
         """Of the segments that are or will be made."""
         self.next_number = 1
         self._write: Final = write
-        self._names: Final = manifest.settle(files, write)
-        for number in sorted(self._names):
-            self._open(number, faults)
+        self._names: dict[int, str] = {}
+        self._open_all(faults)
+
+    def _open_all(self, faults: list[Fault]) -> None:
+        """A reader may meet a compaction that takes files away between the listing and the opening: it looks again."""
+        for attempt in range(ATTEMPTS):
+            self._names = manifest.settle(self.files, self._write)
+            try:
+                for number in sorted(self._names):
+                    self._open(number, faults)
+            except FileNotFoundError:
+                self.close()
+                faults.clear()
+                if self._write or attempt == ATTEMPTS - 1:
+                    raise
+            else:
+                break
         self._sort()
 
     def _open(self, number: int, faults: list[Fault]) -> None:

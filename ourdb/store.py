@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Final
 
 from ourdb import checkpoint
+from ourdb.backup import BackedUp, Progress, copy_store, no_progress
 from ourdb.commit import Commit
 from ourdb.errors import CorruptRecord, NotFound, ReadOnly, StoreClosed, StoreFailed
 from ourdb.files import Files, Lock
@@ -250,6 +251,17 @@ class OurDB:
         for record_id in self._state.index.ids(first, last):
             with contextlib.suppress(CorruptRecord, NotFound):
                 yield record_id, self.get(record_id)
+
+    def backup(self, path: str | os.PathLike[str], progress: Progress = no_progress) -> BackedUp:
+        """Copy the store as it is now into a folder, while it is in use; a second time only what is new. Blocks."""
+        if self._closed:
+            raise StoreClosed("the store is closed")
+        if self._read_only:
+            return copy_store(self._segments, self._state.segment, self._state.offset, Files(path), progress)
+        with self._snapshots.busy:
+            self._log.commit(True).wait()
+            mark = self._log.durable
+            return copy_store(self._segments, mark.segment, mark.offset, Files(path), progress)
 
     def changes(self, since: int = 0) -> Iterator[Change]:
         """Every record that is written, in order, with a log sequence number above `since`. Raises CursorTooOld."""
