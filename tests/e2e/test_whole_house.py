@@ -57,7 +57,7 @@ def test_foreign_writes_on_job_keys_are_refused(start_server: Callable[..., Serv
         ("APPEND", "herojobs:t:1", "x"), ("RPOP", "heroqueue:t"), ("DEL", "heroqueue:t"),
     ]
     for attempt in attempts:
-        with pytest.raises(redis.ResponseError, match="^REFUSED"):
+        with pytest.raises(redis.ResponseError, match=r"^REFUSED"):
             client.execute_command(*attempt)
     for command in ("FLUSHDB", "FLUSHALL"):
         client.execute_command(command)
@@ -67,7 +67,7 @@ def test_foreign_writes_on_job_keys_are_refused(start_server: Callable[..., Serv
     assert client.get("plain") is None
     other = redis.Redis(port=server.port, db=1)
     other.set("herojobs:t:1", "mine")
-    with pytest.raises(redis.ResponseError, match="^REFUSED"):
+    with pytest.raises(redis.ResponseError, match=r"^REFUSED"):
         other.execute_command("MOVE", "herojobs:t:1", "0")
     assert json.loads(client.get("herojobs:t:1") or b"")["state"] == "new"
 
