@@ -63,7 +63,8 @@ $(BIN)/python:
 $(VENV)/.packages: pyproject.toml | $(BIN)/python
 	@echo "installing packages into $(VENV)"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check "setuptools>=65.5" wheel "mypy>=1.15,<3"
-	@HEROREDIS_PURE=1 $(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation -e ".[dev]"
+	@HEROREDIS_PURE=1 $(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation \
+		--config-settings editable_mode=compat -e ".[dev]"
 	@touch $@
 
 $(VENV)/.compiled: $(VENV)/.packages setup.py $(HOT)

@@ -70,7 +70,8 @@ def extensions() -> list[object]:
     except ImportError:
         print("heroredis: mypy is not installed; everything works interpreted, several times slower")
         return []
-    return mypycify(["--strict", *hot_files()], opt_level=os.environ.get("HEROREDIS_OPT", "2"))
+    return mypycify(["--strict", *hot_files()], group_name="heroredis",
+                    opt_level=os.environ.get("HEROREDIS_OPT", "2"))
 
 
 setup(ext_modules=extensions())

@@ -301,7 +301,7 @@ def _range(ctx: Context, key: bytes, start: bytes, end: bytes) -> Reply:
         return b""
     first = max(0, first + size if first < 0 else first)
     last = min(size - 1, max(0, last + size) if last < 0 else last)
-    return value[first : last + 1] if size else b""
+    return value[first : last + 1] if first <= last else b""  # compiled slices cannot end before they begin
 
 
 @command("GETRANGE", "Part of a string, by first and last index.", group="string", since="2.4.0", flags="readonly",
