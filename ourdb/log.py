@@ -181,18 +181,24 @@ class Log:
 
     def seal(self) -> int:
         """Begin a new segment, its header on disk; the log sequence number that it begins with. Blocks."""
-        while True:
+        sealed = 0
+        while not sealed:  # no way out of `with` by continue: mypyc does not compile it
             self.commit(True).wait()
             with self.mutex:
-                if self._closed or self.committer.failure:
-                    self._refuse()
-                if self._chunks or self._flight:
-                    continue
-                state = self.state
-                self.roll()
-                self.segments.make(state.segment, max(state.last_time, self._clock()), state.next_lsn, state.next_id)
-                self.durable = mark_of(state)
-                return state.next_lsn
+                sealed = self._seal_when_written()
+        return sealed
+
+    def _seal_when_written(self) -> int:
+        """0 while something is on its way to the disk. Under the mutex."""
+        if self._closed or self.committer.failure:
+            self._refuse()
+        if self._chunks or self._flight:
+            return 0
+        state = self.state
+        self.roll()
+        self.segments.make(state.segment, max(state.last_time, self._clock()), state.next_lsn, state.next_id)
+        self.durable = mark_of(state)
+        return state.next_lsn
 
     def reserve(self, next_id: int) -> None:
         if not 0 < next_id <= MAX_ID:
