@@ -6,7 +6,7 @@ import hmac
 
 from heroredis.args import int32, read_int
 from heroredis.command import command
-from heroredis.errors import BAD_DB_INDEX, NO_AUTH, NO_PROTO, WRONG_PASS, RedisError, shown
+from heroredis.errors import BAD_DB_INDEX, NO_PROTO, WRONG_PASS, RedisError, shown
 from heroredis.registry import CLOSING, SUBSCRIBED
 from heroredis.reply import OK, PONG, Map, Reply, Simple
 from heroredis.session.context import Context
@@ -73,7 +73,7 @@ def hello(ctx: Context, *arguments: bytes) -> Reply:
         else:
             raise RedisError(b"ERR Syntax error in HELLO option '%b'" % shown(option))
     if not ctx.client.authenticated:
-        raise RedisError(NO_AUTH + b" HELLO must be called with the client already authenticated, otherwise the HELLO "
+        raise RedisError(b"NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO "
                          b"<proto> AUTH <user> <pass> option can be used to authenticate the client and select the "
                          b"RESP protocol version at the same time")
     ctx.speak(version)
