@@ -49,6 +49,10 @@ HOT = [
 """What a request or a job passes through; the rest is interpreted on purpose (msgspec, pydantic, asyncio glue)."""
 
 
+BUILDS = {"build_ext", "bdist_wheel", "build", "install", "editable_wheel"}
+"""The commands that need the compiled modules; asking for the metadata does not."""
+
+
 def hot_files() -> list[str]:
     root = Path(__file__).parent
     found: list[str] = []
@@ -59,7 +63,7 @@ def hot_files() -> list[str]:
 
 def extensions() -> list[object]:
     """The compiled modules; none when HEROREDIS_PURE is set or there is no compiler."""
-    if os.environ.get("HEROREDIS_PURE") or "sdist" in sys.argv or "egg_info" in sys.argv:
+    if os.environ.get("HEROREDIS_PURE") or not BUILDS & set(sys.argv):
         return []
     compiler = os.environ.get("CC") or (sysconfig.get_config_var("CC") or "cc").split()[0]
     if shutil.which(compiler) is None and shutil.which("cc") is None and shutil.which("gcc") is None:
@@ -70,8 +74,15 @@ def extensions() -> list[object]:
     except ImportError:
         print("heroredis: mypy is not installed; everything works interpreted, several times slower")
         return []
-    return mypycify(["--strict", *hot_files()], group_name="heroredis",
-                    opt_level=os.environ.get("HEROREDIS_OPT", "2"))
+    try:
+        # `make check` is strict; here what is not installed in an isolated build must not matter.
+        return mypycify(["--config-file=", "--follow-imports=silent", "--ignore-missing-imports", *hot_files()],
+                        group_name="heroredis", opt_level=os.environ.get("HEROREDIS_OPT", "2"))
+    except SystemExit:
+        if os.environ.get("CI") == "true":
+            raise
+        print("heroredis: mypyc could not compile it; everything works interpreted, several times slower")
+        return []
 
 
 setup(ext_modules=extensions())
