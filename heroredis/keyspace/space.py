@@ -31,9 +31,11 @@ class Space:
         self.databases[0].owned = self.databases[0].owned + prefixes
 
     def swap(self, one: int, two: int) -> None:
-        """Exchange two databases; watchers of both are told."""
+        """Exchange two databases; who watches or waits is told of what goes and of what comes."""
         if one == two:
             return
+        self.changes.flushed(one)
+        self.changes.flushed(two)
         self.databases[one].adopt(self.databases[two])
         self.changes.flushed(one)
         self.changes.flushed(two)
