@@ -149,8 +149,12 @@ class Database:
         self.expires[key] = at_ms
         heapq.heappush(self._heap, (at_ms, key))
         if len(self._heap) > 2 * len(self.expires) + 64:
-            self._heap = [(at, name) for name, at in self.expires.items()]
-            heapq.heapify(self._heap)
+            self._appoint()
+
+    def _appoint(self) -> None:
+        """Make the heap anew from the expiries that hold."""
+        self._heap = [(at, name) for name, at in self.expires.items()]
+        heapq.heapify(self._heap)
 
     def persist(self, key: bytes) -> bool:
         return self.expires.pop(key, None) is not None
@@ -171,25 +175,29 @@ class Database:
         before = len(self.data)
         kept = {key: value for key, value in self.data.items() if self.is_owned(key)} if self.owned else {}
         self.data = kept
-        self.expires = {}
-        self._heap = []
+        self.expires = {key: at for key, at in self.expires.items() if key in kept} if kept else {}
+        self._appoint()
         self.dirty += before - len(kept)
         return before - len(kept)
 
     def adopt(self, other: Database) -> None:
-        """Exchange contents with `other` (SWAPDB); owned keys stay."""
-        mine, theirs = self._movable(), other._movable()
-        for key in mine:
-            del self.data[key]
-        for key in theirs:
-            del other.data[key]
-        self.data.update(theirs)
-        other.data.update(mine)
-        self.expires, other.expires = other.expires, self.expires
-        self._heap, other._heap = other._heap, self._heap
+        """Exchange contents with `other` (SWAPDB); keys with owned names stay on both sides."""
+        owned = self.owned + other.owned
+        mine, theirs = self._without(owned), other._without(owned)
+        my_expires, their_expires = self.expires, other.expires
+        self._exchange(mine, theirs, their_expires)
+        other._exchange(theirs, mine, my_expires)
 
-    def _movable(self) -> dict[bytes, Value]:
-        return {key: value for key, value in self.data.items() if not self.is_owned(key)}
+    def _without(self, prefixes: tuple[bytes, ...]) -> dict[bytes, Value]:
+        return {key: value for key, value in self.data.items() if not key.startswith(prefixes)}
+
+    def _exchange(self, going: dict[bytes, Value], coming: dict[bytes, Value], expires: dict[bytes, int]) -> None:
+        kept = {key: value for key, value in self.data.items() if key not in going}
+        self.expires = {key: at for key, at in self.expires.items() if key in kept}
+        self.expires.update((key, at) for key, at in expires.items() if key in coming)
+        kept.update(coming)
+        self.data = kept
+        self._appoint()
 
 
 def refused_owned(key: bytes) -> RedisError:
