@@ -22,7 +22,8 @@ PAYLOADS = st.one_of(
     st.sampled_from([SLICE - 20, SLICE - 1, SLICE, SLICE + 1, 70_000]).map(lambda size: (b"*1\r\n" * size)[:size]))
 FRAMES = st.lists(PAYLOADS, min_size=1, max_size=4).map(lambda request: (framed(request), [request]))
 LINES = st.lists(WORDS, min_size=1, max_size=5).map(lambda words: (b" ".join(words) + b"\r\n", [words]))
-EMPTY: st.SearchStrategy[Piece] = st.sampled_from([(b"\r\n", []), (b"\n", []), (b"*0\r\n", []), (b"*-1\r\n", []), (b"   \r\n", [])])
+EMPTY: st.SearchStrategy[Piece] = st.sampled_from([b"\r\n", b"\n", b"*0\r\n", b"*-1\r\n", b"   \r\n"]).map(
+    lambda line: (line, []))
 STREAM = st.lists(st.one_of(FRAMES, FRAMES, LINES, EMPTY), min_size=1, max_size=12)
 
 
