@@ -124,6 +124,17 @@ def run_backup(options: argparse.Namespace) -> int:
     return FAULTY if faults else 0
 
 
+def run_compact(options: argparse.Namespace) -> int:
+    if options.versions is None and options.days is None and not options.drop_deleted:
+        print("ourdb: say what to drop: --versions, --days or --drop-deleted", file=sys.stderr)
+        return UNUSABLE
+    age_ms = None if options.days is None else int(options.days * 86_400_000)
+    with OurDB(options.store) as db:
+        done = db.compact(options.versions, age_ms, options.drop_deleted, progress(options, "compact"))
+    print(f"{done.kept} records kept, {done.dropped} dropped, {done.bytes_before - done.bytes_after} bytes freed")
+    return 0
+
+
 def run_import(options: argparse.Namespace) -> int:
     with OurDB(options.target) as db:
         result = import_legacy(options.folder, db, options.key_size, progress(options, "import"))
@@ -160,6 +171,12 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("target", type=Path)
     one.add_argument("--no-verify", action="store_true", help="do not read the copy afterwards")
     one.set_defaults(run=run_backup)
+    one = commands.add_parser("compact", help="drop old versions and give their space back")
+    one.add_argument("store", type=existing)
+    one.add_argument("--versions", type=int, metavar="N", help="keep the last N versions of each id")
+    one.add_argument("--days", type=float, metavar="D", help="keep versions younger than D days")
+    one.add_argument("--drop-deleted", action="store_true", help="drop deleted ids (with --days: deleted for so long)")
+    one.set_defaults(run=run_compact)
     return top
 
 

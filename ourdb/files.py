@@ -17,7 +17,7 @@ class File:
 
     def __init__(self, descriptor: int, name: str) -> None:
         self.descriptor = descriptor
-        self.name: Final = name
+        self.name = name
 
     def write(self, data: bytes | bytearray | memoryview, offset: int) -> None:
         """Write all of it; OSError tells why not."""
@@ -48,6 +48,9 @@ class File:
 
     def truncate(self, size: int) -> None:
         os.ftruncate(self.descriptor, size)
+
+    def __del__(self) -> None:
+        self.close()
 
     def close(self) -> None:
         if self.descriptor >= 0:

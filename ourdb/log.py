@@ -45,6 +45,8 @@ class Log:
         self.durable = mark_of(state)
         """Everything before it is written, with durability "always" also synced."""
         self.bytes_written = 0
+        self.stopping = False
+        """Long work in other threads has to end."""
         self.undone = 0
         """How often a full disk took records back."""
         self.moved: set[int] = set()
@@ -179,33 +181,32 @@ class Log:
         self.state.segment = number
         self.state.offset = SEGMENT_HEADER_SIZE
 
-    def seal(self) -> int:
-        """Begin a new segment, its header on disk; the log sequence number that it begins with. Blocks."""
-        sealed = 0
-        while not sealed:  # no way out of `with` by continue: mypyc does not compile it
-            self.commit(True).wait()
-            with self.mutex:
-                sealed = self._seal_when_written()
-        return sealed
+    def seal(self, always: bool = False) -> int:
+        """End the present segment, unless nothing is in it (`always`: even then). Returns the log sequence number at
+        which the next one begins once all before it is on disk; appends go on meanwhile."""
+        with self.mutex:
+            if self._closed or self.committer.failure:
+                self._refuse()
+            state = self.state
+            if always or state.offset > SEGMENT_HEADER_SIZE:
+                self.roll()
+            number, lsn = state.segment, state.next_lsn
+        self.commit(True).wait()
+        with self.mutex:
+            if state.segment == number and number not in self.segments.by_number and not self._holds(number):
+                self.segments.make(number, max(state.last_time, self._clock()), lsn, state.next_id)
+        return lsn
 
-    def _seal_when_written(self) -> int:
-        """0 while something is on its way to the disk. Under the mutex."""
-        if self._closed or self.committer.failure:
-            self._refuse()
-        if self._chunks or self._flight:
-            return 0
-        state = self.state
-        self.roll()
-        self.segments.make(state.segment, max(state.last_time, self._clock()), state.next_lsn, state.next_id)
-        self.durable = mark_of(state)
-        return state.next_lsn
+    def _holds(self, number: int) -> bool:
+        """Whether records for a segment wait to be written: then the committer makes it."""
+        return any(chunk.segment == number for chunk in self._chunks + self._flight)
 
     def reserve(self, next_id: int) -> None:
         if not 0 < next_id <= MAX_ID:
             raise InvalidId(f"id {next_id} is not from 1 to {MAX_ID}")
         with self.mutex:
             self.state.next_id = max(self.state.next_id, next_id)
-        self.seal()
+        self.seal(always=True)
 
     def _add(self, kind: int, flags: int, record_id: int, data: bytes) -> None:
         state = self.state
@@ -324,6 +325,8 @@ class Log:
                     segment.file.truncate(chunk.base)
                     segment.sync()
                 for record_id, previous in chunk.previous():
+                    if previous >> 32 in self.moved:
+                        previous = self._follow(record_id)
                     self.state.index.put(record_id, previous | DELETED_BIT if self._was_deleted(previous) else previous)
             first = unwritten[0]
             self.state.segment, self.state.offset = first.segment, first.base

@@ -89,6 +89,10 @@ class Segments:
         """Numbers in the order of the log; replaced as a whole, never changed in place."""
         self.salts: Final[dict[int, int]] = {}
         """Of the segments that are or will be made."""
+        self.retired: Final[set[int]] = set()
+        """Out of the order, but still read."""
+        self.generation = 0
+        """Goes up when segments were let go of."""
         self.next_number = 1
         self._write: Final = write
         self._names: dict[int, str] = {}
@@ -143,7 +147,8 @@ class Segments:
 
     def _sort(self) -> None:
         by_number = self.by_number
-        self.order = sorted(by_number, key=lambda number: (by_number[number].head.first_lsn, number))
+        counted = [number for number in by_number if number not in self.retired]
+        self.order = sorted(counted, key=lambda number: (by_number[number].head.first_lsn, number))
 
     def get(self, number: int) -> Segment:
         segment = self.by_number.get(number)
@@ -183,6 +188,21 @@ class Segments:
     def adopt(self, segment: Segment) -> None:
         self.by_number[segment.number] = segment
         self._sort()
+
+    def swap(self, new: list[Segment], old: list[int]) -> None:
+        """Put new segments into the order in place of old ones, which can still be read by number."""
+        for segment in new:
+            self.by_number[segment.number] = segment
+        self.retired.update(old)
+        self._sort()
+
+    def let_go(self, old: list[int]) -> None:
+        """The old ones are not read any more. Their files close when the last reader is done."""
+        for number in old:
+            self.by_number.pop(number, None)
+            self.salts.pop(number, None)
+        self.retired.clear()
+        self.generation += 1
 
     def forget(self, number: int) -> Segment | None:
         """Take a segment out of the log; its file stays open."""

@@ -16,6 +16,7 @@ from typing import Final
 from ourdb import checkpoint
 from ourdb.backup import BackedUp, Progress, copy_store, no_progress
 from ourdb.commit import Commit
+from ourdb.compact import Compacted, Compaction, Policy
 from ourdb.errors import CorruptRecord, NotFound, ReadOnly, StoreClosed, StoreFailed
 from ourdb.files import Files, Lock
 from ourdb.log import MAX_ID, Log
@@ -55,6 +56,7 @@ class OurDB:
         self._files: Final = files or Files(path)
         self._clock: Final = clock or _now_ms
         self._read_only: Final = read_only
+        self._segment_size: Final = segment_size
         self._closed = False
         self._close_mutex: Final = threading.Lock()
         self._lock: Lock | None = None
@@ -115,11 +117,13 @@ class OurDB:
             self._closed = True
         try:
             if not self._read_only:
+                self._log.stopping = True
                 self._snapshots.stop()
-                try:
-                    self._log.close()
-                finally:
-                    self._save_all()
+                with self._snapshots.busy:
+                    try:
+                        self._log.close()
+                    finally:
+                        self._save_all()
         finally:
             self._let_go()
 
@@ -209,7 +213,13 @@ class OurDB:
         position = self._state.index.get(id) if id > 0 else 0
         if position == 0 or position >= DELETED_BIT:
             raise NotFound(f"no record with id {id}")
-        return self._reader.value(position, id)
+        generation = self._segments.generation
+        try:
+            return self._reader.value(position, id)
+        except CorruptRecord:
+            if self._segments.generation == generation:
+                raise
+        return self.get(id)  # a compaction has just taken the file away
 
     def _position(self, record_id: int) -> int:
         if self._closed:
@@ -224,11 +234,17 @@ class OurDB:
 
     def get_history(self, id: int, depth: int = 100) -> list[Version]:
         """Up to `depth` versions, newest first, deletions included. Raises NotFound, CorruptRecord."""
-        return list(self._versions(id, depth))
+        generation = self._segments.generation
+        try:
+            return list(self._versions(id, depth))
+        except CorruptRecord:
+            if self._segments.generation == generation:
+                raise
+        return self.get_history(id, depth)  # a compaction has just taken the file away
 
     def get_at(self, id: int, time: int) -> bytes:
         """The value as it was at a time (Unix ms). Raises NotFound when there was none, CorruptRecord."""
-        for version in self._versions(id, MAX_ID):
+        for version in self.get_history(id, MAX_ID):
             if version.time <= time:
                 if version.data is None:
                     break
@@ -251,6 +267,20 @@ class OurDB:
         for record_id in self._state.index.ids(first, last):
             with contextlib.suppress(CorruptRecord, NotFound):
                 yield record_id, self.get(record_id)
+
+    def compact(self, versions: int | None = None, age_ms: int | None = None, drop_deleted: bool = False,
+                progress: Progress = no_progress) -> Compacted:
+        """Drop old versions while the store is in use: all but the last `versions` and those younger than `age_ms`;
+        `drop_deleted` takes deleted ids away. Blocks its thread, not the others. Raises CorruptRecord, StoreFull."""
+        if self._read_only:
+            raise ReadOnly("the store was opened for reading")
+        policy = Policy(versions, age_ms, drop_deleted)
+        with self._snapshots.busy:
+            run = Compaction(self._segments, self._log, policy, self._clock(), self._segment_size, progress)
+            done = run.run()
+            with contextlib.suppress(OSError):
+                self._snapshots.save()
+        return done
 
     def backup(self, path: str | os.PathLike[str], progress: Progress = no_progress) -> BackedUp:
         """Copy the store as it is now into a folder, while it is in use; a second time only what is new. Blocks."""

@@ -46,14 +46,14 @@ def test_damage_in_a_header_copy_and_a_missing_file_are_named() -> None:
     reasons = [fault.reason for fault in check(FaultyFiles(disk)).faults]
     assert reasons == ["one of the two copies of the header is damaged"]
     disk.now["000001.db"][70] ^= 1
-    del disk.now["000002.db"]
+    disk.remove("000002.db")
     assert any("are missing" in fault.reason for fault in check(FaultyFiles(disk)).faults)
 
 
 def test_a_torn_tail_is_a_note_and_no_fault() -> None:
     disk = filled()
-    disk.now.pop("checkpoint")
-    disk.now[max(disk.now)] += b"half a record"
+    disk.remove("checkpoint")
+    disk.now[max(disk.now)].extend(b"half a record")
     report = check(FaultyFiles(disk))
     assert report.faults == []
     assert "13 bytes of an unfinished write" in report.notes[0]
@@ -65,6 +65,6 @@ def test_a_checkpoint_that_tells_something_else_is_found() -> None:
     with OurDB("memory", files=FaultyFiles(other), segment_size=2000) as db:
         for number in range(73):
             db.append(b"%d" % number * 9)
-    disk.now["checkpoint"] = other.now["checkpoint"]
+    disk.put("checkpoint", bytes(other.now["checkpoint"]))
     report = check(FaultyFiles(disk))
     assert report.faults or report.notes

@@ -12,8 +12,8 @@ from ourdb.faulty import Disk, FaultyFiles
 from ourdb.record import HEADER_SIZE, SEGMENT_HEADER_SIZE
 
 
-def opened(disk: Disk, **options: int) -> OurDB:
-    return OurDB("memory", files=FaultyFiles(disk), clock=lambda: 1_700_000_000_000, **options)
+def opened(disk: Disk, segment_size: int = 1 << 20) -> OurDB:
+    return OurDB("memory", files=FaultyFiles(disk), clock=lambda: 1_700_000_000_000, segment_size=segment_size)
 
 
 def filled(values: list[bytes]) -> Disk:
@@ -55,7 +55,7 @@ def test_stale_records_behind_a_torn_tail_never_come_back() -> None:
     with opened(torn) as db:
         db.set(b"dddd")
     again = torn.copy()
-    again.now.pop("checkpoint")
+    again.remove("checkpoint")
     with opened(again) as db:
         assert dict(db.scan()) == {1: b"aaaa", 2: b"dddd"}
 
@@ -124,7 +124,7 @@ def test_a_full_disk_takes_the_batch_back_and_writing_goes_on_with_space() -> No
         assert db.get(later) == b"fits again"
         expected = dict(db.scan())
     after = disk.copy()
-    after.now.pop("checkpoint")
+    after.remove("checkpoint")
     with opened(after) as db:
         assert dict(db.scan()) == expected
         assert db.faults == []
@@ -221,7 +221,7 @@ def test_a_payload_that_looks_like_records_is_never_taken_for_some() -> None:
     db.set(forged * 3)
     db.set(b"behind")
     db.close()
-    del disk.now["checkpoint"]
+    disk.remove("checkpoint")
     disk.now["000001.db"][SEGMENT_HEADER_SIZE + 2 * HEADER_SIZE + 4 - 30] ^= 255
     for cut in (0, 60):
         torn = disk.copy()
