@@ -169,11 +169,12 @@ class Wire:
 class OurServer:
     """A Server with its listener on a loop in a thread."""
 
-    def __init__(self, folder: Path, parameters: Parameters | None = None) -> None:
+    def __init__(self, folder: Path, parameters: Parameters | None = None, auth_timeout_s: float = 10.0) -> None:
         self.path: Final = str(folder / "ours.sock")
         self.loop: Final = uvloop.new_event_loop()
         self.server: Final = Server(parameters=parameters)
-        self.listener: Final = RedisListener(self.server, host="127.0.0.1", port=0, unix_path=self.path)
+        self.listener: Final = RedisListener(self.server, host="127.0.0.1", port=0, unix_path=self.path,
+                                             auth_timeout_s=auth_timeout_s)
         self._thread: Final = threading.Thread(target=self.loop.run_forever, name="our server", daemon=True)
 
     def start(self) -> OurServer:

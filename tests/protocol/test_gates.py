@@ -117,11 +117,11 @@ def send_in_parts(wire: Wire, data: bytes, size: int) -> None:
 
 
 def test_who_does_not_log_in_is_sent_away(tmp_path: Path) -> None:
-    with running(tmp_path, requirepass=PASSWORD) as server:
-        object.__setattr__(server.listener, "auth_timeout_s", 0.01)
-        with Wire(server.path) as wire:
-            assert wire.at_end()
-        assert server.server.stats.security_events == 1
+    server = OurServer(tmp_path, Parameters(requirepass=PASSWORD), auth_timeout_s=0.01).start()
+    with Wire(server.path) as wire:
+        assert wire.at_end()
+    server.stop()
+    assert server.server.stats.security_events == 1
 
 
 @pytest.mark.parametrize("first", ["POST / HTTP/1.1", "GET / HTTP/1.1", "PUT /x HTTP/1.1", "HEAD / HTTP/1.0",
