@@ -40,11 +40,14 @@ HOT = [
     "ourdb/recovery.py",
     "ourdb/segment.py",
     "ourdb/store.py",
+    "jobs/commands.py",
     "jobs/counts.py",
+    "jobs/handlers.py",
     "jobs/lifecycle.py",
     "jobs/manager.py",
     "jobs/redis_queue.py",
     "jobs/schedule.py",
+    "jobs/worker.py",
 ]
 """What a request or a job passes through; the rest is interpreted on purpose (msgspec, pydantic, asyncio glue)."""
 

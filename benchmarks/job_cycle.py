@@ -14,6 +14,7 @@ import redis
 from heroredis import Config, Handlers, Job, ServerFactory
 from heroredis.factory import new_loop
 from heroredis.testing import ServerProcess
+from heroredis.tuning import settle
 
 handlers = Handlers()
 
@@ -35,6 +36,7 @@ def config_in(folder: str, workers: int) -> Config:
 async def embedded(folder: str, jobs: int, producers: int) -> float:
     """Jobs per second with 100 workers, durability always, everything create to done."""
     async with ServerFactory(config_in(folder, 100), handlers=handlers) as factory:
+        settle()  # as the server process does it
         manager = factory.job_manager
         ended = asyncio.Event()
         count = 0

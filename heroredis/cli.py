@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import gc
 import json
 import os
 import signal
@@ -18,12 +17,11 @@ from heroredis import __version__, logs
 from heroredis.factory import ServerFactory, StartError, new_loop
 from heroredis.form import is_compiled
 from heroredis.settings import Config, SettingsError, dotted, load, unknown_variables, walk
+from heroredis.tuning import settle
 
 EXIT_CONFIG: Final = 2
 EXIT_START: Final = 1
 EXIT_DISK: Final = 74
-GENERATION_0: Final = 50_000
-GENERATION_2: Final = 1000
 
 
 def parser() -> argparse.ArgumentParser:
@@ -108,9 +106,7 @@ class Running:
         self._stopped.set()
 
     def _announce(self, factory: ServerFactory) -> None:
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(GENERATION_0, 50, GENERATION_2)
+        settle()
         if not is_compiled():
             print("running interpreted; `make setup` with a C compiler makes the hot path several times faster")
         for listening in factory.listening:

@@ -56,12 +56,12 @@ class JobWorker:
             return
         try:
             result = result_bytes(await self._call(handler, job))
-        except InvalidParams as error:
-            self._fail(job, str(error), None, Reason.INVALID, final=True)
-        except TimeoutError as error:
+        except InvalidParams as invalid:
+            self._fail(job, str(invalid), None, Reason.INVALID, final=True)
+        except TimeoutError as late:
             limit = self._limit(handler, job)
-            text = f"ran longer than {limit:g} s" if limit and not str(error) else f"TimeoutError: {error}"
-            self._fail(job, text, _traceback(error), Reason.TIMEOUT if limit else Reason.FAILED)
+            text = f"ran longer than {limit:g} s" if limit and not str(late) else f"TimeoutError: {late}"
+            self._fail(job, text, _traceback(late), Reason.TIMEOUT if limit else Reason.FAILED)
         except asyncio.CancelledError:
             if self._pool.stopping:
                 self._pool.manager.give_back(job.job_id, self.name)
