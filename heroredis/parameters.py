@@ -22,10 +22,17 @@ CHANGEABLE: Final = {
     "hash-max-listpack-entries": b"512", "hash-max-listpack-value": b"64", "list-max-listpack-size": b"-2",
     "zset-max-listpack-entries": b"128", "zset-max-listpack-value": b"64",
 }
-NUMBERS: Final = frozenset({
-    "maxmemory", "timeout", "tcp-keepalive", "maxclients", "proto-max-bulk-len", "client-query-buffer-limit", "hz",
-    "slowlog-max-len", "hash-max-listpack-entries", "hash-max-listpack-value",
-})
+LARGEST: Final = (1 << 63) - 1
+NUMBERS: Final = {
+    "timeout": (0, 2147483647), "tcp-keepalive": (0, 2147483647), "maxclients": (1, 4294967295), "hz": (0, 2147483647),
+    "slowlog-max-len": (0, LARGEST), "hash-max-listpack-entries": (0, LARGEST), "hash-max-listpack-value": (0, LARGEST),
+}
+MEMORY: Final = {
+    "maxmemory": (0, LARGEST), "proto-max-bulk-len": (1 << 20, LARGEST),
+    "client-query-buffer-limit": (1 << 20, LARGEST),
+}
+"""Sizes: numbers that may carry a unit."""
+UNITS: Final = {b"": 1, b"b": 1, b"k": 1000, b"kb": 1 << 10, b"m": 10**6, b"mb": 1 << 20, b"g": 10**9, b"gb": 1 << 30}
 SECRET: Final = frozenset({"requirepass"})
 
 
@@ -53,8 +60,17 @@ class Parameters:
         """CONFIG SET; an empty text when done, else the reason why not."""
         if name in FIXED and name not in CHANGEABLE:
             return "can't set immutable config"
-        if name in NUMBERS and not value.isdigit():
-            return "argument couldn't be parsed into an integer"
+        bounds = NUMBERS.get(name) or MEMORY.get(name)
+        if bounds is not None:
+            digits = value.lower().rstrip(b"bkmg") if name in MEMORY else value
+            unit = UNITS.get(value.lower()[len(digits) :])
+            if not digits.isdigit() or len(digits) > 19 or unit is None:
+                return "argument must be a memory value" if name in MEMORY else (
+                    "argument couldn't be parsed into an integer")
+            number = int(digits) * unit
+            if not bounds[0] <= number <= bounds[1]:
+                return f"argument must be between {bounds[0]} and {bounds[1]} inclusive"
+            value = b"%d" % number
         self._values[name] = value
         return ""
 

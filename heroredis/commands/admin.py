@@ -82,14 +82,21 @@ def config_set(ctx: Context, parameter: bytes, value: bytes, *pairs: bytes) -> R
         if not parameters.knows(name):
             unknown = shown(name.encode("latin-1"))
             raise RedisError(b"ERR Unknown option or number of arguments for CONFIG SET - '%b'" % unknown)
+    for at, name in enumerate(names):
+        if name in names[:at]:
+            raise _not_set(name, "duplicate parameter")
     before = [(name, parameters.get(name)) for name in names]
     for name, text in zip(names, flat[1::2], strict=True):
         reason = parameters.change(name, text)
         if reason:
             for old_name, old in before:
                 parameters.put(old_name, old)
-            raise RedisError(f"ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}".encode())
+            raise _not_set(name, reason)
     return OK
+
+
+def _not_set(name: str, reason: str) -> RedisError:
+    return RedisError(f"ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}".encode())
 
 
 @command("CONFIG RESETSTAT", "Set the counters to zero.", group="server", since="2.0.0",
@@ -102,7 +109,8 @@ def config_resetstat(ctx: Context) -> Reply:
 @command("SHUTDOWN", "Stop the server in an orderly way.", group="server", since="1.0.0",
          flags="admin noscript loading stale no_multi allow_busy")
 def shutdown(ctx: Context, *options: bytes) -> Reply:
-    if any(option.upper() not in (b"SAVE", b"NOSAVE", b"NOW", b"FORCE") for option in options):
+    words = {option.upper() for option in options}
+    if not words <= {b"SAVE", b"NOSAVE", b"NOW", b"FORCE"} or {b"SAVE", b"NOSAVE"} <= words:
         raise syntax()
     stop = ctx.server.on_shutdown
     if stop is None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from heroredis.args import integer, natural
+from heroredis.args import integer, read_int
 from heroredis.command import command
 from heroredis.commands.connection import valid_name
-from heroredis.errors import RedisError, syntax
+from heroredis.errors import RedisError, shown, syntax
 from heroredis.reply import OK, Map, Reply, Verbatim
 from heroredis.session.client import Client
 from heroredis.session.context import Context
@@ -61,9 +61,10 @@ def client_list(ctx: Context, *options: bytes) -> Reply:
     if options:
         word = options[0].upper()
         if word == b"TYPE" and len(options) == 2:
-            chosen = chosen if options[1].lower() == b"normal" else []
+            _check_type(options[1])
+            chosen = [client for client in chosen if _is_type(client, options[1])]
         elif word == b"ID" and len(options) > 1:
-            wanted = {natural(text) for text in options[1:]}
+            wanted = {_listed_id(text) for text in options[1:]}
             chosen = [client for client in chosen if client.client_id in wanted]
         else:
             raise syntax()
@@ -87,6 +88,7 @@ def client_kill(ctx: Context, option: bytes, *rest: bytes) -> Reply:
         word, value = options[at].upper(), options[at + 1]
         if word not in FILTERS:
             raise syntax()
+        _check_filter(word, value)
         if word == b"SKIPME":
             if value.lower() not in (b"yes", b"no"):
                 raise syntax()
@@ -99,16 +101,47 @@ def client_kill(ctx: Context, option: bytes, *rest: bytes) -> Reply:
     return len(chosen)
 
 
+def _listed_id(text: bytes) -> int:
+    number = read_int(text)
+    if number is None:
+        raise RedisError(b"ERR Invalid client ID")
+    return number
+
+
+def _is_type(client: Client, name: bytes) -> bool:
+    """Whether the client is of a type as CLIENT LIST and CLIENT KILL know it."""
+    kind = name.lower()
+    if kind == b"normal":
+        return not (client.channels or client.patterns)
+    return kind == b"pubsub" and bool(client.channels or client.patterns)
+
+
+def _check_filter(word: bytes, value: bytes) -> None:
+    if word == b"ID":
+        number = read_int(value)
+        if number is None or number < 1:
+            raise RedisError(b"ERR client-id should be greater than 0")
+    elif word == b"TYPE":
+        _check_type(value)
+    elif word == b"USER" and value != b"default":
+        raise RedisError(b"ERR No such user '%b'" % shown(value))
+
+
+def _check_type(name: bytes) -> None:
+    if name.lower() not in (b"normal", b"pubsub", b"master", b"replica", b"slave"):
+        raise RedisError(b"ERR Unknown client type '%b'" % shown(name))
+
+
 def _matches(client: Client, word: bytes, value: bytes) -> bool:
     if word == b"ID":
-        return client.client_id == integer(value)
+        return client.client_id == read_int(value)
     if word == b"ADDR":
         return client.addr.encode() == value
     if word == b"LADDR":
         return client.laddr.encode() == value
     if word == b"USER":
         return client.user == value
-    return value.lower() == b"normal"
+    return _is_type(client, value)
 
 
 def _kill(ctx: Context, clients: list[Client]) -> None:

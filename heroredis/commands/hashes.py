@@ -172,6 +172,8 @@ def hrandfield(ctx: Context, key: bytes, *options: bytes) -> Reply:
     rng = ctx.server.rng
     if count is None:
         return None if found is None else rng.choice(list(found.fields))
+    if count == MIN_INT:
+        raise RedisError(b"ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807")
     if len(options) == 2 and not -(MAX_INT // 2) <= count <= MAX_INT // 2:
         raise RedisError(b"ERR value is out of range")
     if found is None or count == 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from heroredis.args import MAX_INT, Args, int32, integer
+from heroredis.args import MAX_INT, Args, int32, integer, read_int
 from heroredis.command import ALL, FIRST, FIRST_TWO, KeySpec, command
 from heroredis.errors import BAD_DB_INDEX, NO_SUCH_KEY, SAME_OBJECT, RedisError, shown
 from heroredis.glob import is_literal, matches
@@ -21,6 +21,9 @@ STRING_TYPE: Final = Simple(b"string")
 LIST_TYPE: Final = Simple(b"list")
 HASH_TYPE: Final = Simple(b"hash")
 NO_TYPE: Final = Simple(b"none")
+PACKED_FIELDS: Final = 512
+PACKED_BYTES: Final = 64
+"""Up to here Redis holds a hash as a listpack."""
 
 
 def type_of(value: Value | None) -> Simple:
@@ -327,15 +330,21 @@ def move(ctx: Context, key: bytes, db: bytes) -> Reply:
 
 # Looking inside
 
+def _has_long(value: Hash) -> bool:
+    return any(len(field) > PACKED_BYTES or len(text) > PACKED_BYTES for field, text in value.fields.items())
+
+
 def _encoding(value: Value) -> bytes:
     if isinstance(value, List):
-        return b"listpack" if value.size() <= 128 else b"quicklist"
+        return b"quicklist"
     if isinstance(value, Hash):
-        return b"listpack" if value.size() <= 128 else b"hashtable"
+        return b"hashtable" if value.size() > PACKED_FIELDS or _has_long(value) else b"listpack"
     if isinstance(value, int):
         return b"int"
+    if isinstance(value, bytearray):
+        return b"raw"
     text = as_bytes(value)
-    if len(text) <= 20 and text.lstrip(b"-").isdigit() and b"%d" % int(text) == text:
+    if read_int(text) is not None:
         return b"int"
     return b"embstr" if len(text) <= 44 else b"raw"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from heroredis.command import command
+from heroredis.errors import RedisError
 from heroredis.glob import matches
 from heroredis.registry import SUBSCRIBED
 from heroredis.reply import Push, Reply, Several
@@ -69,6 +70,8 @@ def publish(ctx: Context, channel: bytes, message: bytes) -> Reply:
 @command("PUBSUB CHANNELS", "Channels that somebody listens to.", group="pubsub", since="2.8.0",
          flags="pubsub loading stale", complexity="O(N) in channels")
 def pubsub_channels(ctx: Context, *pattern: bytes) -> Reply:
+    if len(pattern) > 1:
+        raise RedisError(b"ERR unknown subcommand or wrong number of arguments for 'CHANNELS'. Try PUBSUB HELP.")
     names = list(ctx.server.channels.exact)
     return [name for name in names if not pattern or matches(pattern[0], name, False)]
 

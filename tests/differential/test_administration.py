@@ -1,0 +1,139 @@
+"""Commands about the server and its clients: every form, right and wrong, is answered as the real server answers it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+
+from tests.differential.compare import Pair
+from tests.differential.harness import Status, Wire, same
+
+LINES: Final = [
+    "CLIENT KILL ID x", "CLIENT KILL ID 0", "CLIENT KILL ID -1", "CLIENT KILL ID 999999", "CLIENT KILL ADDR x",
+    "CLIENT KILL x", "CLIENT KILL TYPE nope", "CLIENT KILL TYPE pubsub", "CLIENT KILL TYPE master",
+    "CLIENT KILL USER nope", "CLIENT KILL USER default SKIPME maybe", "CLIENT KILL NOPE x", "CLIENT KILL ID",
+    "CLIENT KILL ID 1 ADDR", "CLIENT KILL LADDR x", "CLIENT KILL SKIPME yes ID 999999", "CLIENT LIST NOPE",
+    "CLIENT LIST TYPE nope", "CLIENT LIST TYPE pubsub", "CLIENT LIST TYPE", "CLIENT LIST ID", "CLIENT LIST ID x",
+    "CLIENT LIST ID 999999", "CLIENT LIST ID 0", "CLIENT UNBLOCK x", "CLIENT UNBLOCK 1 x", "CLIENT SETNAME",
+    "CLIENT SETNAME a b", "CLIENT NO-EVICT maybe", "CLIENT NO-EVICT", "CLIENT GETREDIR x", "CLIENT ID x",
+    "CLIENT INFO x", "CONFIG GET", "CONFIG GET nope", "CONFIG SET a", "CONFIG SET nope x", "CONFIG SET maxmemory x",
+    "CONFIG SET maxmemory 100mb", "CONFIG GET maxmemory", "CONFIG SET maxmemory 0", "CONFIG SET databases 1",
+    "CONFIG SET maxmemory 1 maxmemory 2", "CONFIG GET appendonly", "CONFIG GET save", "CONFIG SET maxclients 0",
+    "CONFIG SET hz x", "CONFIG RESETSTAT x", "HRANDFIELD", "HRANDFIELD h", "HRANDFIELD h 1", "HRANDFIELD h 0",
+    "HRANDFIELD h x", "HRANDFIELD h 1 x", "HRANDFIELD h 1 WITHVALUES x", "HRANDFIELD h -9223372036854775808",
+    "HRANDFIELD h -9223372036854775807 WITHVALUES", "HRANDFIELD h 9223372036854775807 WITHVALUES",
+    "HRANDFIELD h 4611686018427387904 WITHVALUES", "HRANDFIELD h -4611686018427387904 WITHVALUES",
+    "OBJECT ENCODING nope", "OBJECT REFCOUNT nope", "DBSIZE x", "TIME x", "ROLE", "ROLE x", "RANDOMKEY",
+    "RANDOMKEY x", "SHUTDOWN NOPE", "SHUTDOWN SAVE NOSAVE", "FLUSHALL X", "FLUSHALL ASYNC SYNC", "INFO nope",
+    "PUBSUB", "PUBSUB CHANNELS", "PUBSUB CHANNELS a b", "PUBSUB NUMSUB", "PUBSUB NUMSUB a b", "PUBSUB NUMPAT",
+    "PUBSUB NUMPAT x", "PUBSUB NOPE", "PUBLISH a", "PUBLISH a b", "UNSUBSCRIBE", "UNSUBSCRIBE a b", "PUNSUBSCRIBE",
+    "PUNSUBSCRIBE a b", "COMMAND COUNT x", "COMMAND NOPE", "COMMAND LIST x", "COMMAND LIST FILTERBY",
+    "COMMAND GETKEYS", "COMMAND GETKEYS GET", "COMMAND DOCS nope", "AUTH", "AUTH a b c", "AUTH default x",
+    "AUTH nobody x", "CONFIG SET maxclients 4294967296", "CONFIG SET proto-max-bulk-len 1",
+    "CONFIG SET client-query-buffer-limit 1k", "CONFIG SET maxmemory 1gb1", "CONFIG SET maxmemory -1",
+]
+
+
+def words(line: str) -> tuple[bytes, ...]:
+    return tuple(word.encode() for word in line.split(" "))
+
+
+@pytest.mark.parametrize("resp", [2, 3])
+@pytest.mark.parametrize("line", LINES)
+def test_same_answer(both: tuple[str, str], line: str, resp: int) -> None:
+    pair = Pair(*both, resp)
+    pair.step(words(line))
+    pair.close()
+
+
+def test_parameters_with_units(both: tuple[str, str]) -> None:
+    pair = Pair(*both, 2)
+    for value in ("1b", "1k", "1kb", "2m", "2MB", "3g", "3Gb", "0100", "7"):
+        pair.step((b"CONFIG", b"SET", b"maxmemory", value.encode()))
+        pair.step((b"CONFIG", b"GET", b"maxmemory"))
+    pair.step((b"CONFIG", b"SET", b"maxmemory", b"0"))
+    pair.close()
+
+
+@pytest.mark.parametrize("lines", [
+    "SET k 1", "SET k 12345678901234567890", "SET k -5", "SET k 01", "SET k a", f"SET k {'a' * 44}",
+    f"SET k {'a' * 45}", "SET k ", "INCR k",
+    "SET k a|APPEND k b", "SET k 1|APPEND k 2", "SET k abc|SETRANGE k 1 x", "SET k 5|INCR k",
+    f"HSET k f {'x' * 64}", f"HSET k f {'x' * 65}", f"HSET k {'x' * 65} v", "RPUSH k a",
+    "HSET k " + " ".join(f"f{number} v" for number in range(512)),
+    "HSET k " + " ".join(f"f{number} v" for number in range(513)),
+], ids=lambda lines: lines[:30])
+def test_encodings(both: tuple[str, str], lines: str) -> None:
+    pair = Pair(*both, 2)
+    for line in lines.split("|"):
+        pair.step(words(line))
+    pair.step((b"OBJECT", b"ENCODING", b"k"))
+    pair.close()
+
+
+@pytest.mark.parametrize("resp", [2, 3])
+def test_random_fields(both: tuple[str, str], resp: int) -> None:
+    """Not which fields come, but how many, in what form, and that they are the hash's own."""
+    shapes = []
+    for path in both:
+        with Wire(path, resp) as wire:
+            wire.call("HSET", "h", "a", "1", "b", "2", "c", "3")
+            shape: list[object] = []
+            for request in ("h", "h 2", "h 9", "h -7", "h 2 WITHVALUES", "h -4 withvalues", "h 9 WITHVALUES", "none 2"):
+                reply = wire.call("HRANDFIELD", *request.split())
+                items = reply if isinstance(reply, list) else [reply]
+                shape.append([type(reply), len(items), [type(item) for item in items]])
+                flat = [part for item in items for part in (item if isinstance(item, list) else [item])]
+                assert set(flat) <= {b"a", b"b", b"c", b"1", b"2", b"3"}
+            shapes.append(shape)
+    assert shapes[0] == shapes[1]
+
+
+Told = list[tuple[str, object]]
+
+
+def played(path: str, resp: int) -> Told:
+    """A small conversation of two subscribers and a publisher, as each of them saw it."""
+    with Wire(path, resp) as one, Wire(path, resp) as two, Wire(path, 2) as publisher:
+        told: Told = []
+
+        def ask(name: str, wire: Wire, line: str, answers: int = 1) -> None:
+            wire.send(*words(line))
+            told.extend((name, wire.read()) for _ in range(answers))
+
+        ask("one", one, "SUBSCRIBE a b a", 3)
+        ask("two", two, "PSUBSCRIBE [ao]* [bc]* zz*", 3)
+        ask("publisher", publisher, "PUBLISH a 1")
+        told += [("one", one.read()), ("two", two.read())]
+        ask("publisher", publisher, "PUBLISH other 2")
+        told.append(("two", two.read()))
+        ask("publisher", publisher, "PUBSUB NUMPAT")
+        ask("publisher", publisher, "PUBSUB NUMSUB a b c")
+        ask("one", one, "PING")
+        ask("one", one, "PING hello")
+        ask("one", one, "GET a")
+        ask("one", one, "UNSUBSCRIBE b zz", 2)
+        ask("one", one, "UNSUBSCRIBE")
+        ask("one", one, "UNSUBSCRIBE")
+        ask("one", one, "GET a")
+        ask("two", two, "RESET")
+        ask("publisher", publisher, "PUBLISH a 3")
+        if resp == 3:
+            ask("one", one, "SUBSCRIBE self")
+            ask("one", one, "PUBLISH self hello", 2)
+            ask("one", one, "MULTI")
+            ask("one", one, "SUBSCRIBE more")
+            ask("one", one, "EXEC")
+        ask("one", one, "SUBSCRIBE last")
+        ask("one", one, "QUIT")
+        assert one.at_end()
+        assert Status(b"OK") in [reply for _, reply in told]
+        return told
+
+
+@pytest.mark.parametrize("resp", [2, 3])
+def test_publish_and_subscribe(both: tuple[str, str], resp: int) -> None:
+    real, ours = (played(path, resp) for path in both)
+    for number, (theirs, mine) in enumerate(zip(real, ours, strict=True)):
+        assert same(theirs, mine), f"step {number}: real {theirs!r}, ours {mine!r}"
