@@ -58,6 +58,7 @@ class Session:
         self._on_timeout: object = None
         self._timer: asyncio.TimerHandle | None = None
         self._scheduled = False
+        self._at_end = False
         self.on_progress: Callable[[], None] | None = None
         """Called once after input was read that had to wait."""
         client.unblock = self.unblock
@@ -69,6 +70,12 @@ class Session:
         self.reader.feed(data)
         if self._parked is None and not self._scheduled:
             self.pump()
+
+    def input_ended(self) -> None:
+        """The peer sends no more: close once everything is answered that it sent. Nobody waits for a parked command."""
+        self._at_end = True
+        if self._parked is not None or not (self._scheduled or self.stalled):
+            self.client.hang_up()
 
     @property
     def is_fresh(self) -> bool:
@@ -96,6 +103,8 @@ class Session:
         core.stats.commands += done
         if done >= FAIRNESS:
             self.schedule()
+        elif self._at_end:
+            self.client.gates |= CLOSING
         elif self.on_progress is not None and self._parked is None:
             resume = self.on_progress
             self.on_progress = None
@@ -190,8 +199,14 @@ class Session:
         self.client.gates |= CLOSING
 
     def finish(self) -> None:
-        """The client is to be closed: do it as soon as nothing is held back for the disk."""
+        """The client is to be closed: do it as soon as nothing is held back for the disk.
+
+        A peer that takes none of its replies would hold the connection for ever.
+        """
         self._unpark()
+        if self.stalled and self.client.abort is not None:
+            self.client.abort()
+            return
         if self.core.loop is not None:
             self.core.loop.call_soon(self._flush)
 

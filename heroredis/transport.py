@@ -45,6 +45,7 @@ class Connection:
             transport.close()
             return
         client = core.new_client(*_addresses(transport), transport.close)
+        client.abort = transport.abort
         core.clients[client.client_id] = client
         self._session = Session(core, client, self._write)
         self._listener.connections.add(self)
@@ -105,7 +106,12 @@ class Connection:
             session.schedule()
 
     def eof_received(self) -> bool:
-        return False
+        """The peer has closed its side; it still gets the replies to what it sent."""
+        session = self._session
+        if session is None:
+            return False
+        session.input_ended()
+        return True
 
     def connection_lost(self, error: Exception | None) -> None:
         self._listener.connections.discard(self)

@@ -38,6 +38,8 @@ class Client:
         self.push: Callable[[list[object]], None] | None = None
         self.reply_mode = 0
         self.unblock: Callable[[bool], bool] | None = None
+        self.abort: Callable[[], None] | None = None
+        """Ends the connection now, and drops what was written."""
         self.wake: Callable[[], None] | None = None
         self.on_admitted: Callable[[bool], None] | None = None
 

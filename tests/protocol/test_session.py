@@ -166,12 +166,12 @@ def test_a_connection_that_ends_first_harms_nobody(ours: OurServer, disk: Disk) 
     with Wire(ours.path) as gone:
         gone.send("DURABLE", "a")
         all_run(ours, 1)
-    until(lambda: not ours.listener.connections, "the connection should be gone")
     with Wire(ours.path) as wire:
         wire.send("DURABLE", "a")
         all_run(ours, 2)
         disk.commits[b"a"].end()
         assert wire.read() == b"a"
+        until(lambda: len(ours.listener.connections) == 1, "the first connection should be gone")
 
 
 def test_a_peer_that_does_not_read_stops_being_served(ours: OurServer) -> None:
@@ -188,6 +188,66 @@ def test_a_peer_that_does_not_read_stops_being_served(ours: OurServer) -> None:
         assert gets_of(after) == gets_of(before) + 1  # only the INFO between them
         assert all(slow.read() == value for _ in range(3000))
         sender.join()
+
+
+def test_a_peer_that_does_not_read_can_be_killed(ours: OurServer) -> None:
+    with Wire(ours.path) as slow, Wire(ours.path) as other:
+        number = slow.call("CLIENT", "ID")
+        assert isinstance(number, int)
+        slow.call("SET", "large", b"x" * 3_000_000)
+        slow.send_raw(encode("GET", "large") * 3)
+        until(lambda: any(connection._session is not None and connection._session.stalled
+                          for connection in list(ours.listener.connections)), "the session should be stalled")
+        assert other.call("CLIENT", "KILL", "ID", number) == 1
+        until(lambda: len(ours.listener.connections) == 1, "the connection should be gone")
+
+
+@pytest.mark.parametrize("count", [1, FAIRNESS, 5 * FAIRNESS])
+def test_all_that_was_sent_before_the_end_is_run_and_answered(ours: OurServer, count: int) -> None:
+    with Wire(ours.path) as wire:
+        sender = threading.Thread(target=wire.send_raw, args=(encode("INCR", "n") * count,))
+        sender.start()
+        assert wire.read() == 1
+        sender.join()
+        wire.socket.shutdown(socket.SHUT_WR)
+        assert [wire.read() for _ in range(count - 1)] == list(range(2, count + 1))
+        assert wire.at_end()
+    until(lambda: not ours.listener.connections, "the connection should be gone")
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_large_replies_are_sent_before_the_end(ours: OurServer, last: bool) -> None:
+    value = b"x" * 5_000_000
+    with Wire(ours.path) as wire:
+        wire.call("SET", "large", value)
+        wire.send_raw(encode("GET", "large") * 2 + (encode("QUIT") if last else b""))
+        if not last:
+            wire.socket.shutdown(socket.SHUT_WR)
+        all_run(ours, 3)
+        assert [wire.read(), wire.read()] == [value, value]
+        if last:
+            assert wire.read() == Status(b"OK")
+        assert wire.at_end()
+
+
+def test_replies_that_wait_for_a_commit_are_sent_behind_the_end_of_input(ours: OurServer, disk: Disk) -> None:
+    with Wire(ours.path) as wire:
+        wire.send_raw(encode("DURABLE", "a") + encode("PING"))
+        wire.socket.shutdown(socket.SHUT_WR)
+        all_run(ours, 2)
+        disk.commits[b"a"].end()
+        assert [wire.read(), wire.read()] == [b"a", Status(b"PONG")]
+        assert wire.at_end()
+
+
+def test_a_waiting_command_ends_with_the_input(ours: OurServer) -> None:
+    with Wire(ours.path) as wire:
+        wire.send_raw(encode("PING") + encode("BLPOP", "q", 0))
+        assert wire.read() == Status(b"PONG")
+        wire.socket.shutdown(socket.SHUT_WR)
+        assert wire.at_end()
+    until(lambda: not ours.listener.connections, "the connection should be gone")
+    assert ours.server.blocking.count == 0
 
 
 def gets_of(info: object) -> int:
