@@ -13,27 +13,25 @@ from heroredis.keyspace.database import Database, Value, refused_owned
 from heroredis.reply import OK, Reply, Simple
 from heroredis.scanning import scan_names, scan_options
 from heroredis.session.context import Context
+from heroredis.types.base import Container
 from heroredis.types.hash import Hash
 from heroredis.types.list import List
+from heroredis.types.set import Set
 from heroredis.types.string import Rendered, as_bytes
+from heroredis.types.zset import SortedSet
 
 STRING_TYPE: Final = Simple(b"string")
-LIST_TYPE: Final = Simple(b"list")
-HASH_TYPE: Final = Simple(b"hash")
 NO_TYPE: Final = Simple(b"none")
 PACKED_FIELDS: Final = 512
+PACKED_MEMBERS: Final = 128
 PACKED_BYTES: Final = 64
-"""Up to here Redis holds a hash as a listpack."""
+"""Up to here Redis holds a hash, a set of integers or a sorted set in a compact form."""
 
 
 def type_of(value: Value | None) -> Simple:
     if value is None:
         return NO_TYPE
-    if isinstance(value, List):
-        return LIST_TYPE
-    if isinstance(value, Hash):
-        return HASH_TYPE
-    return STRING_TYPE
+    return Simple(value.type_name()) if isinstance(value, Container) else STRING_TYPE
 
 
 @command("DEL", "Delete keys.", group="generic", since="1.0.0", flags="write", keys=ALL, complexity="O(N) in keys")
@@ -265,14 +263,8 @@ def renamenx(ctx: Context, key: bytes, newkey: bytes) -> Reply:
 
 
 def _copied(value: Value) -> Value:
-    if isinstance(value, List):
-        twin = List()
-        twin.replace(value.to_list())
-        return twin
-    if isinstance(value, Hash):
-        fields = Hash()
-        fields.fields.update(value.fields)
-        return fields
+    if isinstance(value, Container):
+        return value.copy()
     if isinstance(value, bytearray | Rendered):
         return as_bytes(value)
     return value
@@ -339,6 +331,13 @@ def _encoding(value: Value) -> bytes:
         return b"quicklist"
     if isinstance(value, Hash):
         return b"hashtable" if value.size() > PACKED_FIELDS or _has_long(value) else b"listpack"
+    if isinstance(value, Set):
+        return b"intset" if value.integers and value.size() <= PACKED_FIELDS else b"hashtable"
+    if isinstance(value, SortedSet):
+        is_small = value.size() <= PACKED_MEMBERS and all(len(name) <= PACKED_BYTES for name in value.scores)
+        return b"listpack" if is_small else b"skiplist"
+    if isinstance(value, Container):
+        return value.type_name()
     if isinstance(value, int):
         return b"int"
     if isinstance(value, bytearray):

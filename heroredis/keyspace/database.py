@@ -10,11 +10,14 @@ from typing import Final
 
 from heroredis.errors import RedisError, wrong_type
 from heroredis.keyspace.change import EXPIRED, Changes
+from heroredis.types.base import Container
 from heroredis.types.hash import Hash
 from heroredis.types.list import List
+from heroredis.types.set import Set
 from heroredis.types.string import Rendered, as_bytes
+from heroredis.types.zset import SortedSet
 
-Value = bytes | int | bytearray | Rendered | List | Hash
+Value = bytes | int | bytearray | Rendered | Container
 PERSISTENT: Final = -1
 
 
@@ -78,6 +81,18 @@ class Database:
             return value
         raise wrong_type()
 
+    def find_set(self, key: bytes) -> Set | None:
+        value = self.lookup(key)
+        if value is None or isinstance(value, Set):
+            return value
+        raise wrong_type()
+
+    def find_zset(self, key: bytes) -> SortedSet | None:
+        value = self.lookup(key)
+        if value is None or isinstance(value, SortedSet):
+            return value
+        raise wrong_type()
+
     def keys(self) -> list[bytes]:
         """All living keys, in the order of their making."""
         if not self.expires:
@@ -109,6 +124,20 @@ class Database:
             self.data[key] = found
         return found
 
+    def update_set(self, key: bytes) -> Set:
+        found = self.find_set(key)
+        if found is None:
+            found = Set()
+            self.data[key] = found
+        return found
+
+    def update_zset(self, key: bytes) -> SortedSet:
+        found = self.find_zset(key)
+        if found is None:
+            found = SortedSet()
+            self.data[key] = found
+        return found
+
     def store(self, key: bytes, value: Value) -> None:
         """Set a value, whatever was there; the expiry is dropped."""
         self.data[key] = value
@@ -126,7 +155,7 @@ class Database:
             self.expires.pop(key, None)
         return True
 
-    def drop_if_empty(self, key: bytes, value: List | Hash) -> bool:
+    def drop_if_empty(self, key: bytes, value: Container) -> bool:
         """Remove the key when its container has nothing left; told as "del"."""
         if value.size() > 0:
             return False

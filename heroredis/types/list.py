@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from heroredis.types.base import Container
 
-class List:
+
+class List(Container):
     """Byte strings in order. Indexes are 0-based from the head; the caller keeps them in range."""
 
     def __init__(self) -> None:
@@ -18,8 +20,21 @@ class List:
     def __len__(self) -> int:
         return len(self.left) + len(self.right)
 
+    def type_name(self) -> bytes:
+        return b"list"
+
     def size(self) -> int:
         return len(self.left) + len(self.right)
+
+    def names(self) -> list[bytes]:
+        return self.slice(0, self.size())
+
+    def copy(self) -> List:
+        twin = List()
+        twin.packed = self.packed
+        twin.left = self.left.copy()
+        twin.right = self.right.copy()
+        return twin
 
     def push_left(self, element: bytes) -> None:
         self.left.append(element)
