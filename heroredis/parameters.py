@@ -1,87 +1,162 @@
-"""Redis parameters as CONFIG GET and CONFIG SET know them: names, values as text, and which may change while running.
+"""The values of Redis's parameters in one server: read by everyone, changed by CONFIG SET, told to who listens.
 
-Only what the server honours or what clients ask for is listed. Knows nothing of the project's own settings file.
+What the parameters are stands in config/table.py. Knows nothing of the project's own settings file.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
+from heroredis.config.table import ALIASES, HIDDEN, IMMUTABLE, PROTECTED, SECRET, TABLE
 from heroredis.glob import matches
 
-FIXED: Final = {
-    "databases": b"16", "port": b"6379", "unixsocket": b"", "bind": b"127.0.0.1", "dir": b"", "appendonly": b"no",
-    "save": b"", "appendfsync": b"everysec", "daemonize": b"no", "io-threads": b"1", "cluster-enabled": b"no",
-    "dbfilename": b"dump.rdb", "set-max-intset-entries": b"512", "supervised": b"no",
-}
-CHANGEABLE: Final = {
-    "maxmemory": b"0", "maxmemory-policy": b"noeviction", "timeout": b"0", "tcp-keepalive": b"300",
-    "maxclients": b"10000", "proto-max-bulk-len": b"536870912", "client-query-buffer-limit": b"1073741824",
-    "requirepass": b"", "hz": b"10", "notify-keyspace-events": b"", "slowlog-log-slower-than": b"10000",
-    "slowlog-max-len": b"128", "lua-time-limit": b"5000", "busy-reply-threshold": b"5000", "loglevel": b"notice",
-    "hash-max-listpack-entries": b"512", "hash-max-listpack-value": b"64", "list-max-listpack-size": b"-2",
-    "zset-max-listpack-entries": b"128", "zset-max-listpack-value": b"64",
-}
-LARGEST: Final = (1 << 63) - 1
-NUMBERS: Final = {
-    "timeout": (0, 2147483647), "tcp-keepalive": (0, 2147483647), "maxclients": (1, 4294967295), "hz": (0, 2147483647),
-    "slowlog-max-len": (0, LARGEST), "hash-max-listpack-entries": (0, LARGEST), "hash-max-listpack-value": (0, LARGEST),
-}
-MEMORY: Final = {
-    "maxmemory": (0, LARGEST), "proto-max-bulk-len": (1 << 20, LARGEST),
-    "client-query-buffer-limit": (1 << 20, LARGEST),
-}
-"""Sizes: numbers that may carry a unit."""
-UNITS: Final = {b"": 1, b"b": 1, b"k": 1000, b"kb": 1 << 10, b"m": 10**6, b"mb": 1 << 20, b"g": 10**9, b"gb": 1 << 30}
-SECRET: Final = frozenset({"requirepass"})
+MASK: Final = b"***"
+"""What a secret shows; setting a secret to it changes nothing."""
+GLOB_LETTERS: Final = (b"[", b"*", b"?")
+Apply = Callable[[], str]
+
+
+class Refused(Exception):
+    """CONFIG SET is refused: the parameter at fault as it is to be named, and why."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(reason)
+        self.name: Final = name
+        self.reason: Final = reason
 
 
 class Parameters:
     """Values by name; texts are kept as bytes because clients send and read them so."""
 
     def __init__(self, **values: bytes) -> None:
-        self._values: Final[dict[str, bytes]] = {**FIXED, **CHANGEABLE}
+        self._values: Final[dict[str, bytes]] = {name: one.default for name, one in TABLE.items()}
+        self._numbers: Final[dict[str, int]] = {}
+        self._listeners: Final[dict[str, list[Apply]]] = {}
+        for name in TABLE:
+            self._note_number(name)
         for name, value in values.items():
             self.put(name.replace("_", "-"), value)
 
     def get(self, name: str) -> bytes:
-        return self._values[name]
+        found = self._values.get(name)
+        return self._values[ALIASES[name]] if found is None else found
 
     def integer(self, name: str) -> int:
-        return int(self._values[name])
+        """The number that is kept beside the text; of a switch, whether it is on."""
+        return self._numbers[name]
+
+    def is_on(self, name: str) -> bool:
+        return self._numbers[name] != 0
 
     def put(self, name: str, value: bytes) -> None:
-        """Set without asking whether it may change."""
+        """Set without asking whether it may change, and without telling anyone."""
         if name not in self._values:
             raise KeyError(name)
         self._values[name] = value
+        self._note_number(name)
+
+    def _note_number(self, name: str) -> None:
+        number = TABLE[name].kind.number(self._values[name])
+        if number is not None:
+            self._numbers[name] = number
+
+    def when_changed(self, names: str, apply: Apply) -> None:
+        """Call `apply` once after a CONFIG SET that changed one of `names`; a text that it returns refuses the change,
+        and then it is called again when the old values are back."""
+        for name in names.split():
+            if name not in TABLE:
+                raise KeyError(name)
+            self._listeners.setdefault(name, []).append(apply)
 
     def change(self, name: str, value: bytes) -> str:
-        """CONFIG SET; an empty text when done, else the reason why not."""
-        if name in FIXED and name not in CHANGEABLE:
-            return "can't set immutable config"
-        bounds = NUMBERS.get(name) or MEMORY.get(name)
-        if bounds is not None:
-            digits = value.lower().rstrip(b"bkmg") if name in MEMORY else value
-            unit = UNITS.get(value.lower()[len(digits) :])
-            if not digits.isdigit() or len(digits) > 19 or unit is None:
-                return "argument must be a memory value" if name in MEMORY else (
-                    "argument couldn't be parsed into an integer")
-            number = int(digits) * unit
-            if not bounds[0] <= number <= bounds[1]:
-                return f"argument must be between {bounds[0]} and {bounds[1]} inclusive"
-            value = b"%d" % number
-        self._values[name] = value
+        """CONFIG SET of one; an empty text when done, else the reason why not."""
+        try:
+            self.change_all([(name, value)], True)
+        except Refused as refusal:
+            return refusal.reason
         return ""
 
+    def change_all(self, pairs: list[tuple[str, bytes]], is_local: bool) -> None:
+        """CONFIG SET: all of them or none. Raises Refused; `is_local` tells where the client is."""
+        given = []
+        for name, value in pairs:
+            canonical = ALIASES.get(name.lower(), name.lower())
+            self._check_changeable(name, canonical, is_local)
+            if name.lower() in [earlier for earlier, _, _ in given]:
+                raise Refused(name, "duplicate parameter")
+            given.append((name.lower(), canonical, value))
+        before = [(canonical, self._values[canonical]) for _, canonical, _ in given]
+        try:
+            for name, canonical, value in given:
+                words = [value] if not TABLE[canonical].kind.several else value.split(b" ") if value else []
+                self.set_words(name, words)
+            self._tell(before)
+        except Refused:
+            changed = [(canonical, self._values[canonical]) for canonical, _ in before]
+            for canonical, value in before:
+                self.put(canonical, value)
+            self._tell_back(changed)
+            raise
+
+    def _check_changeable(self, name: str, canonical: str, is_local: bool) -> None:
+        flags = TABLE[canonical].flags
+        if flags & IMMUTABLE:
+            raise Refused(name, "can't set immutable config")
+        allowed = self._values["enable-protected-configs"]
+        if flags & PROTECTED and not (allowed == b"yes" or (allowed == b"local" and is_local)):
+            raise Refused(name, "can't set protected config")
+
+    def set_words(self, name: str, words: list[bytes]) -> None:
+        """Set as a line of a redis.conf does: read and checked, but not asked whether it may change. Raises Refused."""
+        canonical = ALIASES.get(name, name)
+        one = TABLE[canonical]
+        old = self._values[canonical]
+        if one.flags & SECRET and old and words[0] == MASK:
+            return
+        try:
+            self.put(canonical, one.kind.read(old, words))
+        except ValueError as error:
+            raise Refused(name, str(error)) from None
+
+    def _tell(self, before: list[tuple[str, bytes]]) -> None:
+        told: list[Apply] = []
+        for name, old in before:
+            if self._values[name] == old:
+                continue
+            for apply in self._listeners.get(name, ()):
+                if apply in told:
+                    continue
+                told.append(apply)
+                reason = apply()
+                if reason:
+                    raise Refused(name, reason)
+
+    def _tell_back(self, changed: list[tuple[str, bytes]]) -> None:
+        told: list[Apply] = []
+        for name, value in changed:
+            if self._values[name] != value:
+                for apply in self._listeners.get(name, ()):
+                    if apply not in told:
+                        told.append(apply)
+                        apply()
+
     def knows(self, name: str) -> bool:
-        return name in self._values
+        return name in TABLE or name in ALIASES
+
+    def shown(self, name: str) -> bytes:
+        """The value as CONFIG GET shows it; a secret shows only whether it is set."""
+        canonical = ALIASES.get(name, name)
+        value = self._values[canonical]
+        return MASK if value and TABLE[canonical].flags & SECRET else value
 
     def matching(self, pattern: bytes) -> list[tuple[str, bytes]]:
-        """Names and values for CONFIG GET; secrets show only whether they are set."""
+        """Names and values for CONFIG GET; a name without wildcards is shown as it was asked for."""
+        if not any(letter in pattern for letter in GLOB_LETTERS):
+            name = pattern.decode("latin-1")
+            return [(name, self.shown(name.lower()))] if self.knows(name.lower()) else []
         found = []
-        for name in sorted(self._values):
-            if matches(pattern.lower(), name.encode(), False):
-                value = self._values[name]
-                found.append((name, b"***" if name in SECRET and value else value))
+        for name in sorted([*TABLE, *ALIASES]):
+            if not TABLE[ALIASES.get(name, name)].flags & HIDDEN and matches(pattern, name.encode(), True):
+                found.append((name, self.shown(name)))
         return found

@@ -11,6 +11,7 @@ from typing import Final
 
 from heroredis.clock import Clock, SystemClock
 from heroredis.commands import MODULES
+from heroredis.descriptors import no_room_for
 from heroredis.dispatch import find_entry, run
 from heroredis.errors import RedisError, wrong_arity
 from heroredis.extension import Extension
@@ -31,9 +32,13 @@ class Server(Core):
         super().__init__(clock or SystemClock(), parameters or Parameters())
         self.extensions: Final[list[Extension]] = []
         self._timer: asyncio.TimerHandle | None = None
+        self.parameters.when_changed("maxclients", self._check_room)
         for module in MODULES:
             self.registry.include(module)
         self.registry.add_help()
+
+    def _check_room(self) -> str:
+        return no_room_for(self.parameters.integer("maxclients"))
 
     def add_extension(self, extension: Extension) -> None:
         self.extensions.append(extension)

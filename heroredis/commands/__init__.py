@@ -7,6 +7,7 @@ from typing import Final
 from heroredis.commands import (
     admin,
     clients,
+    configuration,
     connection,
     hashes,
     introspection,
@@ -17,4 +18,5 @@ from heroredis.commands import (
     transactions,
 )
 
-MODULES: Final = (strings, lists, hashes, keys, transactions, pubsub, connection, clients, introspection, admin)
+MODULES: Final = (strings, lists, hashes, keys, transactions, pubsub, connection, clients, introspection, admin,
+                  configuration)

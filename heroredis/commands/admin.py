@@ -1,4 +1,4 @@
-"""The server: information, parameters, emptying databases, time, shutting down."""
+"""The server: information, emptying databases, time, shutting down."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import asyncio
 from heroredis.args import int32
 from heroredis.command import command
 from heroredis.commands.keys import database
-from heroredis.errors import RedisError, shown, syntax
+from heroredis.errors import RedisError, syntax
 from heroredis.information import render
-from heroredis.reply import NO_REPLY, OK, Map, Reply, Verbatim
+from heroredis.reply import NO_REPLY, OK, Reply, Verbatim
 from heroredis.session.context import Context
 
 
@@ -57,52 +57,6 @@ def swapdb(ctx: Context, index1: bytes, index2: bytes) -> Reply:
     except RedisError:
         raise RedisError(b"ERR invalid second DB index") from None
     ctx.server.space.swap(database(ctx, index1).index, database(ctx, index2).index)
-    return OK
-
-
-@command("CONFIG GET", "Values of the parameters that match.", group="server", since="2.0.0",
-         flags="admin noscript loading stale", complexity="O(N)")
-def config_get(ctx: Context, pattern: bytes, *patterns: bytes) -> Reply:
-    found: dict[str, bytes] = {}
-    for one in (pattern, *patterns):
-        for name, value in ctx.server.parameters.matching(one):
-            found[name] = value
-    return Map([(name.encode(), value) for name, value in found.items()])
-
-
-@command("CONFIG SET", "Change parameters while running.", group="server", since="2.0.0",
-         flags="admin noscript loading stale", complexity="O(N)")
-def config_set(ctx: Context, parameter: bytes, value: bytes, *pairs: bytes) -> Reply:
-    flat = [parameter, value, *pairs]
-    if len(flat) % 2:
-        raise RedisError(b"ERR wrong number of arguments for 'config|set' command")
-    parameters = ctx.server.parameters
-    names = [text.decode("latin-1").lower() for text in flat[::2]]
-    for name in names:
-        if not parameters.knows(name):
-            unknown = shown(name.encode("latin-1"))
-            raise RedisError(b"ERR Unknown option or number of arguments for CONFIG SET - '%b'" % unknown)
-    for at, name in enumerate(names):
-        if name in names[:at]:
-            raise _not_set(name, "duplicate parameter")
-    before = [(name, parameters.get(name)) for name in names]
-    for name, text in zip(names, flat[1::2], strict=True):
-        reason = parameters.change(name, text)
-        if reason:
-            for old_name, old in before:
-                parameters.put(old_name, old)
-            raise _not_set(name, reason)
-    return OK
-
-
-def _not_set(name: str, reason: str) -> RedisError:
-    return RedisError(f"ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}".encode())
-
-
-@command("CONFIG RESETSTAT", "Set the counters to zero.", group="server", since="2.0.0",
-         flags="admin noscript loading stale")
-def config_resetstat(ctx: Context) -> Reply:
-    ctx.server.reset_stats()
     return OK
 
 
