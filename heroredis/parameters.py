@@ -79,7 +79,7 @@ class Parameters:
 
     def change_all(self, pairs: list[tuple[str, bytes]], is_local: bool) -> None:
         """CONFIG SET: all of them or none. Raises Refused; `is_local` tells where the client is."""
-        given = []
+        given: list[tuple[str, str, bytes]] = []
         for name, value in pairs:
             canonical = ALIASES.get(name.lower(), name.lower())
             self._check_changeable(name, canonical, is_local)

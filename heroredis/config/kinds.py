@@ -227,7 +227,7 @@ def base_name(what: str, noun: str, may_be_empty: bool = False) -> Callable[[byt
 def host_name(value: bytes) -> None:
     if len(value) >= HOST_LIMIT:
         raise ValueError(f"Hostnames must be less than {HOST_LIMIT} characters")
-    if not all(chr(byte).isalnum() and byte < 128 or byte in b"-." for byte in value):
+    if not all((chr(byte).isalnum() and byte < 128) or byte in b"-." for byte in value):
         raise ValueError("Hostnames may only contain alphanumeric characters, hyphens or dots")
 
 

@@ -104,7 +104,7 @@ _switches("no", """
     cluster-replica-no-failover|cluster-slave-no-failover replica-lazy-flush|slave-lazy-flush appendonly
     cluster-allow-reads-when-down aof-disable-auto-gc replica-ignore-disk-write-errors tls-cluster tls-replication
     tls-prefer-server-ciphers""")
-_declare("activedefrag", NeverOn("Active defragmentation cannot be enabled: Python's allocator has no such thing"), "no")
+_declare("activedefrag", NeverOn("Active defragmentation cannot be enabled: there is none here"), "no")
 _switches("no", "use-exit-on-panic", HIDDEN)
 
 _texts("server_cpulist bio_cpulist aof_rewrite_cpulist bgsave_cpulist unixsocket pidfile", IMMUTABLE | NULLABLE)
