@@ -6,6 +6,7 @@ from typing import Final
 
 from heroredis.commands import (
     admin,
+    bitmaps,
     clients,
     configuration,
     connection,
@@ -14,9 +15,23 @@ from heroredis.commands import (
     keys,
     lists,
     pubsub,
+    similar,
     strings,
     transactions,
 )
 
-MODULES: Final = (strings, lists, hashes, keys, transactions, pubsub, connection, clients, introspection, admin,
-                  configuration)
+MODULES: Final = (
+    strings,
+    similar,
+    bitmaps,
+    lists,
+    hashes,
+    keys,
+    transactions,
+    pubsub,
+    connection,
+    clients,
+    introspection,
+    admin,
+    configuration,
+)
