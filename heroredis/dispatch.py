@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from typing import cast
 
+from heroredis.command import KeySpec
 from heroredis.errors import NO_AUTH, RedisError, shown, wrong_arity
 from heroredis.registry import CLOSING, IN_MULTI, NEEDS_AUTH, SUBSCRIBED, Entry
 from heroredis.reply import NO_REPLY, QUEUED
@@ -100,10 +101,7 @@ def run_owned(ctx: Context, entry: Entry, argv: list[bytes]) -> object:
         command = entry.command
         if command is None:
             return call(ctx, entry, argv)
-        for index in command.keys.indexes(argv):
-            if argv[index].startswith(owned):
-                break
-        else:
+        if not _names_owned(ctx, command.keys, argv):
             return call(ctx, entry, argv)
     command = entry.command
     if command is not None:
@@ -113,6 +111,24 @@ def run_owned(ctx: Context, entry: Entry, argv: list[bytes]) -> object:
                 entry.calls += 1
                 return reply
     return call(ctx, entry, argv)
+
+
+def _names_owned(ctx: Context, keys: KeySpec, argv: list[bytes]) -> bool:
+    """Whether one of the keys of a request is owned. Most are told apart by their first byte."""
+    owned = ctx.server.owned
+    if keys.finder is not None:
+        return any(argv[index].startswith(owned) for index in keys.finder(argv))
+    if keys.first == 0:
+        return False
+    first_bytes = ctx.server.owned_first
+    at = keys.first
+    last = keys.last if keys.last >= 0 else len(argv) + keys.last
+    while at <= last and at < len(argv):
+        key = argv[at]
+        if len(key) > 0 and first_bytes[key[0]] and key.startswith(owned):
+            return True
+        at += keys.step
+    return False
 
 
 def call(ctx: Context, entry: Entry, argv: list[bytes]) -> object:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable
 from typing import Final
 
 from heroredis.dispatch import call, find_entry, gated, run, run_owned
-from heroredis.encoding import BULK_HEADERS, CRLF, INTEGERS, NULL2, NULL3, TABLE, encode, error_line
+from heroredis.encoding import BULK_HEADERS, CRLF, NULL2, NULL3, TABLE, append_number, encode, error_line
 from heroredis.errors import ProtocolError, RedisError, wrong_arity
 from heroredis.protocol import RequestReader
 from heroredis.registry import CLOSING, Entry
@@ -185,7 +185,7 @@ class Session:
         elif reply is None:
             out.append(NULL3 if self.ctx.resp == 3 else NULL2)
         elif type(reply) is int:
-            out.append(INTEGERS[reply] if 0 <= reply < TABLE else b":%d\r\n" % reply)
+            append_number(reply, out)
         elif isinstance(reply, Durable):
             self._hold(reply)
         elif isinstance(reply, Wait):

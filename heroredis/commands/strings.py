@@ -183,9 +183,12 @@ def mset(ctx: Context, key: bytes, value: bytes, *pairs: bytes) -> Reply:
 
 
 def _set_all(db: Database, flat: list[bytes]) -> None:
-    for at in range(0, len(flat), 2):
-        db.store(flat[at], flat[at + 1])
-        db.changed(flat[at], "set", STRING)
+    at = 0
+    while at < len(flat):
+        key = flat[at]
+        db.store(key, flat[at + 1])
+        db.changed(key, "set", STRING)
+        at += 2
 
 
 @command("MSETNX", "Set several keys when none of them exists.", group="string", since="1.0.1", flags="write denyoom",
