@@ -79,13 +79,17 @@ def extensions() -> list[object]:
         return []
     try:
         # `make check` is strict; here what is not installed in an isolated build must not matter.
-        return mypycify(["--config-file=", "--follow-imports=silent", "--ignore-missing-imports", *hot_files()],
-                        group_name="heroredis", opt_level=os.environ.get("HEROREDIS_OPT", "2"))
+        found = mypycify(["--config-file=", "--follow-imports=silent", "--ignore-missing-imports", *hot_files()],
+                         group_name="heroredis", opt_level=os.environ.get("HEROREDIS_OPT", "3"))
     except SystemExit:
         if os.environ.get("CI") == "true":
             raise
         print("heroredis: mypyc could not compile it; everything works interpreted, several times slower")
         return []
+    if sys.platform == "linux":  # no detour for calls inside the library: a tenth of the time of a request
+        for extension in found:
+            extension.extra_compile_args += ["-fno-semantic-interposition", "-fno-plt"]
+    return list(found)
 
 
 setup(ext_modules=extensions())

@@ -1,4 +1,4 @@
-"""CPU time of one request between socket and socket: bytes in, replies out, without the kernel. By command, pipelined 16.
+"""CPU time of one request from received bytes to written ones, without sockets, by command, pipelined 16.
 
 Wall-clock figures of two programs on two cores are noisy; this one moves only when the code does.
 """

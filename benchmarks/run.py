@@ -16,10 +16,11 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import against_redis, calibration, job_cycle, start_and_idle  # noqa: E402
+from benchmarks import against_redis, calibration, hot_path, job_cycle, start_and_idle  # noqa: E402
 from heroredis.form import is_compiled  # noqa: E402
 
-QUESTIONS = {"redis": against_redis.measure, "jobs": job_cycle.measure, "start": start_and_idle.measure}
+QUESTIONS = {"redis": against_redis.measure, "jobs": job_cycle.measure, "start": start_and_idle.measure,
+             "hot_path": hot_path.measure}
 
 
 def main() -> int:

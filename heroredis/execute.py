@@ -125,6 +125,8 @@ class Session:
         entries = core.registry.entries
         blocking = core.blocking
         done = 0
+        last_name = b""
+        last_found: Entry | None = None
         while done < budget and self._parked is None:
             try:
                 argv = reader.read()
@@ -134,7 +136,13 @@ class Session:
             if argv is None:
                 break
             done += 1
-            found = entries.get(argv[0])
+            name = argv[0]
+            if name == last_name:  # pipelines repeat themselves, and comparing costs less than hashing
+                found = last_found
+            else:
+                found = entries.get(name)
+                last_name = name
+                last_found = found
             try:
                 if found is None or found.children is not None:
                     found = find_entry(ctx, argv)
