@@ -199,7 +199,9 @@ def _whole_frames(data: bytes, start: i64, end: i64, max_bulk: i64) -> int:
             count = count * 10 + digit
             at += 1
             digit = data[at] - ZERO
-        if at + 2 > end or data[start + 1] == ZERO or not 0 < count <= MAX_ARGUMENTS or digit != CR - ZERO or data[at + 1] != LF:
+        if at + 2 > end or digit != CR - ZERO or data[at + 1] != LF:
+            break
+        if data[start + 1] == ZERO or count == 0 or count > MAX_ARGUMENTS:
             break
         at += 2
         while count > 0:
