@@ -148,8 +148,7 @@ class Session:
                     found = find_entry(ctx, argv)
                 entry = found
                 client.last_entry = entry
-                argc = len(argv)
-                if argc < entry.low or argc > entry.high:
+                if not entry.low <= len(argv) <= entry.high:
                     raise RedisError(wrong_arity(entry.name))
                 if client.gates:
                     reply = gated(ctx, entry, argv)
