@@ -106,7 +106,8 @@ class Command:
             found.append("slow")
         if "admin" in self.flags:
             found.append("dangerous")
-        by_group = {"generic": "keyspace", "sorted-set": "sortedset", "transactions": "transaction", "server": ""}
+        by_group = {"generic": "keyspace", "sorted-set": "sortedset", "transactions": "transaction", "server": "",
+                    "job": "jobs"}
         found.append(by_group.get(self.group, self.group))
         found += MORE_CATEGORIES.get(self.name.partition(" ")[0], "").split()
         return sorted({name for name in found if name})

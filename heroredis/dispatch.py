@@ -11,7 +11,8 @@ from typing import cast
 
 from heroredis.command import KeySpec
 from heroredis.errors import NO_AUTH, RedisError, shown, wrong_arity
-from heroredis.registry import CLOSING, IN_MULTI, NEEDS_AUTH, SUBSCRIBED, Entry
+from heroredis.permission import refuse
+from heroredis.registry import CLOSING, IN_MULTI, NEEDS_AUTH, RESTRICTED, SUBSCRIBED, Entry
 from heroredis.reply import NO_REPLY, QUEUED
 from heroredis.session.client import QueuedCommand
 from heroredis.session.context import Context
@@ -70,6 +71,8 @@ def gated(ctx: Context, entry: Entry, argv: list[bytes]) -> object:
     if gates & NEEDS_AUTH and not entry.no_auth:
         entry.rejected += 1
         raise RedisError(NO_AUTH)
+    if gates & RESTRICTED and not ctx.in_exec:
+        refuse(ctx, entry, argv)
     if gates & IN_MULTI and client.queued is not None and not ctx.in_exec:
         if entry.name not in ("EXEC", "DISCARD", "MULTI", "WATCH", "QUIT", "RESET"):
             if entry.no_multi:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from heroredis.reply import NO_REPLY, NULL_ARRAY, Double, Encoded, Error, Map, Push, Several, Simple, Verbatim
+from heroredis.reply import NO_REPLY, NULL_ARRAY, Double, Encoded, Error, Map, Push, SetOf, Several, Simple, Verbatim
 
 TABLE: Final = 1024
 BULK_HEADERS: Final[list[bytes]] = [b"$%d\r\n" % n for n in range(TABLE)]
@@ -128,6 +128,10 @@ def _encode_framed(value: object, resp: int, out: list[bytes]) -> None:
     if isinstance(value, set | frozenset):
         out.append(b"%b%d\r\n" % (b"~" if resp == 3 else b"*", len(value)))
         for item in value:
+            encode(item, resp, out)
+    elif isinstance(value, SetOf):
+        out.append(b"%b%d\r\n" % (b"~" if resp == 3 else b"*", len(value.items)))
+        for item in value.items:
             encode(item, resp, out)
     elif isinstance(value, Push):
         out.append(b"%b%d\r\n" % (b">" if resp == 3 else b"*", len(value.items)))

@@ -16,6 +16,8 @@ NEEDS_AUTH: Final = 1
 IN_MULTI: Final = 2
 SUBSCRIBED: Final = 4
 CLOSING: Final = 8
+RESTRICTED: Final = 1 << 12
+"""The client's user may not do everything."""
 
 
 class Entry:
@@ -122,5 +124,5 @@ def help_of(container: Entry) -> Command:
                 lines += [Simple(shown.encode()), Simple(f"    {command.summary}".encode())]
         return lines
 
-    return Command(f"{container.name} HELP", "Shows this help.", container.group(), "5.0.0",
+    return Command(f"{container.name} HELP", "Shows this help.", container.group(), max("5.0.0", container.since()),
                    frozenset({"loading", "stale"}), NO_KEYS, run, None, "O(1)", (0, 0, []))

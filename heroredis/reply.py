@@ -39,6 +39,13 @@ class Map:
         self.pairs: Final = pairs
 
 
+class SetOf:
+    """A set in RESP3, an array in RESP2, told in this order."""
+
+    def __init__(self, items: list[object]) -> None:
+        self.items: Final = items
+
+
 class Push:
     """An out-of-band message: a push in RESP3, an array in RESP2."""
 

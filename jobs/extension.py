@@ -16,6 +16,7 @@ from heroredis.extension import (
     Core,
     Extension,
 )
+from jobs.access import queues_of
 from jobs.commands import JobCommands
 from jobs.handlers import Handlers
 from jobs.job import Job
@@ -125,6 +126,14 @@ class JobsExtension(Extension):
         if not isinstance(ctx, Context):
             return PASS
         return self._plain_keys.before_write(ctx, command.name, argv)
+
+    def implied_keys(self, command: Command, argv: list[bytes]) -> list[bytes]:
+        """The queues of the topics that a JOB command names, or of the job that it names."""
+        return queues_of(command, argv, self._topic_of)
+
+    def _topic_of(self, job_id: int) -> str | None:
+        job = self.manager.find(job_id)
+        return None if job is None else job.topic
 
     def client_closed(self, client: Client) -> None:
         if self._manager is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from heroredis.commands import (
+    acl,
     admin,
     bitmaps,
     clients,
@@ -34,4 +35,5 @@ MODULES: Final = (
     introspection,
     admin,
     configuration,
+    acl,
 )

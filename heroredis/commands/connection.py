@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hmac
-
 from heroredis.args import int32, read_int
 from heroredis.command import command
 from heroredis.errors import BAD_DB_INDEX, NO_PROTO, WRONG_PASS, RedisError, shown
+from heroredis.permission import note_failed_login
 from heroredis.registry import CLOSING, SUBSCRIBED
 from heroredis.reply import OK, PONG, Map, Reply, Simple
 from heroredis.session.context import Context
@@ -29,14 +28,13 @@ def echo(ctx: Context, message: bytes) -> Reply:
     return message
 
 
-def check_password(ctx: Context, user: bytes, password: bytes) -> None:
-    """RedisError unless this is the default user with the right password. Takes the same time either way."""
-    expected = ctx.server.password()
-    right = hmac.compare_digest(password, expected)
-    if user != b"default" or (expected and not right):
-        ctx.server.stats.security_events += 1
+def log_in(ctx: Context, command_name: bytes, name: bytes, password: bytes) -> None:
+    """RedisError unless there is such a user with this password."""
+    user = ctx.server.users.authenticate(name, password)
+    if user is None:
+        note_failed_login(ctx, command_name, name)
         raise RedisError(WRONG_PASS)
-    ctx.client.user = user
+    ctx.client.act_as(user)
     ctx.client.admit(True)
 
 
@@ -45,10 +43,10 @@ def check_password(ctx: Context, user: bytes, password: bytes) -> None:
 def auth(ctx: Context, first: bytes, *rest: bytes) -> Reply:
     if len(rest) > 1:
         raise RedisError(b"ERR syntax error")
-    if not rest and not ctx.server.password():
+    if not rest and ctx.server.users.default.no_password:
         raise RedisError(b"ERR AUTH <password> called without any password configured for the default user. "
                          b"Are you sure your configuration is correct?")
-    check_password(ctx, first if rest else b"default", rest[0] if rest else first)
+    log_in(ctx, b"AUTH", first if rest else b"default", rest[0] if rest else first)
     return OK
 
 
@@ -67,7 +65,7 @@ def hello(ctx: Context, *arguments: bytes) -> Reply:
     while rest:
         option = rest.pop(0)
         if option.upper() == b"AUTH" and len(rest) >= 2:
-            check_password(ctx, rest.pop(0), rest.pop(0))
+            log_in(ctx, b"HELLO", rest.pop(0), rest.pop(0))
         elif option.upper() == b"SETNAME" and rest:
             ctx.client.name = valid_name(rest.pop(0))
         else:
@@ -117,7 +115,5 @@ def reset(ctx: Context) -> Reply:
     ctx.speak(2)
     client = ctx.client
     client.name = b""
-    client.user = b"default"
-    if ctx.server.password():
-        client.admit(False)
+    ctx.server.be_default(client)
     return Simple(b"RESET")

@@ -6,7 +6,8 @@ from heroredis.command import ALL, command
 from heroredis.dispatch import run
 from heroredis.encoding import encoded
 from heroredis.errors import EXEC_ABORT, RedisError
-from heroredis.registry import IN_MULTI
+from heroredis.permission import refuse_queued
+from heroredis.registry import IN_MULTI, RESTRICTED
 from heroredis.reply import NULL_ARRAY, OK, Committing, Durable, Encoded, Error, Reply, Wait
 from heroredis.session.client import QueuedCommand
 from heroredis.session.context import Context
@@ -58,6 +59,8 @@ def _run_all(ctx: Context, queued: list[QueuedCommand]) -> Reply:
     resp = ctx.resp
     for command_ in queued:
         try:
+            if ctx.client.gates & RESTRICTED:
+                refuse_queued(ctx, command_.entry, command_.argv)
             reply = run(ctx, command_.entry, command_.argv)
         except RedisError as error:
             command_.entry.failed += 1

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from heroredis.registry import CLOSING, NEEDS_AUTH, Entry
+from heroredis.acl.rules import User
+from heroredis.registry import CLOSING, NEEDS_AUTH, RESTRICTED, Entry
 
 
 class Client:
@@ -25,6 +26,8 @@ class Client:
         self.db_index = 0
         self.resp = 2
         self.user = b"default"
+        self.account: User | None = None
+        """Whose rights the connection has; None inside the process, with all rights."""
         self.authenticated = True
         self.last_entry: Entry | None = None
         self.gates = 0
@@ -42,6 +45,15 @@ class Client:
         """Ends the connection now, and drops what was written."""
         self.wake: Callable[[], None] | None = None
         self.on_admitted: Callable[[bool], None] | None = None
+
+    def act_as(self, user: User) -> None:
+        """The connection has this user's rights from now on, or these rights have changed."""
+        self.account = user
+        self.user = user.name
+        if user.is_all:
+            self.gates &= ~RESTRICTED
+        else:
+            self.gates |= RESTRICTED
 
     def admit(self, authenticated: bool) -> None:
         """The connection has authenticated itself, or has to."""

@@ -11,10 +11,13 @@ import random
 from collections.abc import Callable, Hashable
 from typing import Final
 
+from heroredis.acl.checks import keeps_channels
+from heroredis.acl.rules import User
+from heroredis.acl.users import Users
 from heroredis.clock import Clock
 from heroredis.keyspace.space import Space
 from heroredis.parameters import Parameters
-from heroredis.registry import IN_MULTI, Registry
+from heroredis.registry import IN_MULTI, Entry, Registry
 from heroredis.session.blocking import Blocking
 from heroredis.session.channels import Channels
 from heroredis.session.client import Client
@@ -45,6 +48,8 @@ class Core:
         self.rng: Final = rng or random.Random()
         self.space: Final = Space(parameters.integer("databases"), clock)
         self.registry: Final = Registry()
+        self.users: Final = Users(self.registry, parameters)
+        self.users.changed = self._user_changed
         self.blocking: Final = Blocking(self.space)
         self.watches: Final = Watches(self.space)
         self.channels: Final = Channels()
@@ -66,8 +71,7 @@ class Core:
     def new_client(self, addr: str, laddr: str, close: Callable[[], None]) -> Client:
         self._last_client += 1
         client = Client(self._last_client, addr, laddr, self.clock.now_ms(), close)
-        if self.password():
-            client.admit(False)
+        self.be_default(client)
         self.stats.connections += 1
         return client
 
@@ -91,8 +95,33 @@ class Core:
         for entry in self.registry.commands.values():
             entry.calls = entry.failed = entry.rejected = 0
 
-    def password(self) -> bytes:
-        return self.parameters.get("requirepass")
+    def be_default(self, client: Client) -> None:
+        """As at the beginning of a connection: the default user, who may have to authenticate."""
+        client.act_as(self.users.default)
+        client.admit(self.users.open_to_all)
+
+    def _user_changed(self, old: User, new: User | None) -> None:
+        """Connections follow their user: they end when it is removed, or when they listen to what it may not hear."""
+        for client in list(self.clients.values()):
+            if client.account is not old:
+                continue
+            if new is None:
+                client.hang_up()
+                continue
+            if (client.channels or client.patterns) and not keeps_channels(
+                    new, list(client.channels), list(client.patterns)):
+                client.hang_up()
+            client.act_as(new)
+            if not client.authenticated and new is self.users.default and self.users.open_to_all:
+                client.admit(True)
+
+    def implied_keys(self, entry: Entry, argv: list[bytes]) -> list[bytes]:
+        """Owned keys that a request of an extension's command works on without naming them."""
+        found: list[bytes] = []
+        if entry.command is not None and entry.command.group == "job":
+            for owner in self.owners:
+                found += owner.implied_keys(entry.command, argv)
+        return found
 
     def own(self, owner: Owner, prefixes: tuple[bytes, ...]) -> None:
         """Keys of database 0 that begin so are `owner`'s: it sees each write before it happens."""

@@ -24,5 +24,9 @@ class Owner:
         """
         return PASS
 
+    def implied_keys(self, command: Command, argv: list[bytes]) -> list[bytes]:
+        """Keys that one of its commands works on without naming them; access control checks them."""
+        return []
+
     def client_closed(self, client: Client) -> None:
         """A connection is gone."""

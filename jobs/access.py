@@ -1,0 +1,36 @@
+"""Which queues a JOB command works on: the keys by which a user's permissions are checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Final
+
+from heroredis.extension import Command, RedisError
+from jobs.commands import fetch_options
+from jobs.redis_queue import QUEUE_PREFIX
+
+EVERY_TOPIC: Final = QUEUE_PREFIX + b"*"
+"""Stands for all topics: a user needs a pattern that permits this key."""
+
+
+def queues_of(command: Command, argv: list[bytes], topic_of: Callable[[int], str | None]) -> list[bytes]:
+    """The queue keys of the topics, or of the topic of the job, that a request names."""
+    if command.name == "JOB.FETCH":
+        try:
+            return [QUEUE_PREFIX + topic.encode() for topic in fetch_options(argv[3:], "")[0]]
+        except RedisError:
+            return [EVERY_TOPIC]
+    if command.name == "JOB.LIST":
+        topics = [word for option, word in pairwise(argv) if option.upper() == b"TOPIC"]
+        return [QUEUE_PREFIX + topic for topic in topics] or [EVERY_TOPIC]
+    if command.name in ("JOB.STATS", "JOB.TOPICS"):
+        return [QUEUE_PREFIX + topic for topic in argv[1:]] or [EVERY_TOPIC]
+    found = []
+    for name, word in zip(command.arguments, argv[1:], strict=False):
+        if name == "topic":
+            found.append(QUEUE_PREFIX + word)
+        elif name == "job_id" and word.isdigit() and len(word) < 20:
+            topic = topic_of(int(word))
+            found += [] if topic is None else [QUEUE_PREFIX + topic.encode()]
+    return found

@@ -1,0 +1,47 @@
+"""A user's key patterns decide which topics it may work on, for every JOB command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from heroredis.acl.checks import KEY, check
+from heroredis.factory import ServerFactory
+from heroredis.settings import Config
+
+REQUESTS = [
+    ("JOB.CREATE {topic} x", True), ("JOB.MCREATE {topic} x y", True), ("JOB.FETCH 1 0 {topic}", True),
+    ("JOB.FETCH 1 0 {topic} LEASE 500 WORKER w", True), ("JOB.LIST TOPIC {topic}", False), ("JOB.STATS {topic}", False),
+    ("JOB.GET {id}", False), ("JOB.HISTORY {id}", False), ("JOB.COMPLETE {id} r", True), ("JOB.FAIL {id} e", True),
+    ("JOB.CANCEL {id}", True), ("JOB.WAIT {id} 0", False), ("JOB.STATUS {id} done", True),
+]
+
+
+@pytest.mark.parametrize("pattern", ["~heroqueue:mail*", "%R~heroqueue:mail*"])
+async def test_topics_are_keys(tmp_path: Path, pattern: str) -> None:
+    config = Config(data_dir=str(tmp_path / "data"), enable_redis=False, enable_ui=False, enable_webdav=False)
+    config.jobs.worker_count = 0
+    async with ServerFactory(config) as factory:
+        users = factory.server.users
+        mine = await factory.job_manager.create_job("mail", b"")
+        other = await factory.job_manager.create_job("other", b"")
+        users.set(b"u", [b"on", b"+@jobs", pattern.encode()])
+        user = users.by_name[b"u"]
+
+        def verdict(line: str) -> int:
+            argv = [word.encode() for word in line.split(" ")]
+            entry = factory.server.registry.commands[argv[0].decode()]
+            refusal = check(users.index, user, entry, argv, factory.server.implied_keys)
+            return 0 if refusal is None else refusal.reason
+
+        for form, writes in REQUESTS:
+            may = not writes or pattern.startswith("~")
+            assert verdict(form.format(topic="mail", id=mine.job_id)) == (0 if may else KEY), form
+            assert verdict(form.format(topic="other", id=other.job_id)) == KEY, form
+        for line in ("JOB.LIST", "JOB.STATS", "JOB.TOPICS", "JOB.FETCH 1 0 mail other LEASE 0"):
+            assert verdict(line) == KEY, line
+        assert verdict("JOB.HELP") == 0
+        users.set(b"u", [b"-job.create"])
+        assert verdict("JOB.CREATE mail x") == 1
+        assert "jobs" in users.index.names()
