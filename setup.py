@@ -24,6 +24,7 @@ HOT = [
     "heroredis/keyspace/*.py",
     "heroredis/parameters.py",
     "heroredis/protocol.py",
+    "heroredis/rdb/*.py",
     "heroredis/registry.py",
     "heroredis/reply.py",
     "heroredis/scanning.py",
