@@ -51,9 +51,9 @@ def measure(quick: bool = False) -> dict[str, Any]:
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        servers = {"heroredis": ServerProcess(folder, ["--no-ui", "--no-webdav"]).start()}
+        servers = {"heroredis": ServerProcess(folder, ["--no-ui", "--no-webdav", "--appendonly", "no"]).start()}
         (folder / "pure").mkdir()
-        servers["interpreted"] = ServerProcess(folder / "pure", ["--no-ui", "--no-webdav"],
+        servers["interpreted"] = ServerProcess(folder / "pure", ["--no-ui", "--no-webdav", "--appendonly", "no"],
                                                environment={"HEROREDIS_PURE": "1"}).start()
         redis = Redis(folder)
         sockets = {"redis": redis.socket, **{name: server.unix_path for name, server in servers.items()}}

@@ -25,6 +25,8 @@ MORE_CATEGORIES: Final = {
 UNLIMITED: Final = 1 << 30
 Handler = Callable[..., object]
 KeyFinder = Callable[[list[bytes]], list[int]]
+Form = Callable[..., list[list[bytes]]]
+"""(database, request, reply) -> requests that do the same whenever they are run again."""
 
 
 class KeySpec:

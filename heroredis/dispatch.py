@@ -9,13 +9,13 @@ import logging
 from collections.abc import Callable
 from typing import cast
 
-from heroredis.command import KeySpec
 from heroredis.errors import NO_AUTH, RedisError, shown, wrong_arity
 from heroredis.permission import refuse
 from heroredis.registry import CLOSING, IN_MULTI, NEEDS_AUTH, RESTRICTED, SUBSCRIBED, Entry
-from heroredis.reply import NO_REPLY, QUEUED
+from heroredis.reply import NO_REPLY, QUEUED, Durable
 from heroredis.session.client import QueuedCommand
 from heroredis.session.context import Context
+from heroredis.session.core import Core
 from heroredis.session.owner import PASS
 
 logger = logging.getLogger("heroredis")
@@ -87,25 +87,47 @@ def gated(ctx: Context, entry: Entry, argv: list[bytes]) -> object:
 
 
 def run(ctx: Context, entry: Entry, argv: list[bytes]) -> object:
-    """Call the handler, asking the owner of the keys first where there is one."""
-    if entry.is_write and ctx.server.owned and ctx.db.index == 0:
+    """Call the handler, with what a write needs."""
+    return run_write(ctx, entry, argv) if entry.is_write else call(ctx, entry, argv)
+
+
+def run_write(ctx: Context, entry: Entry, argv: list[bytes]) -> object:
+    """A write: shown to the owner of its keys where there is one, else journaled where that is wanted."""
+    server = ctx.server
+    if server.owned and ctx.db.index == 0 and names_owned(server, entry, argv):
         return run_owned(ctx, entry, argv)
+    if server.journal.active and entry.journaled:
+        return run_journaled(ctx, entry, argv)
     return call(ctx, entry, argv)
 
 
-def run_owned(ctx: Context, entry: Entry, argv: list[bytes]) -> object:
-    """A write in the database where extensions own keys."""
-    owned = ctx.server.owned
+def names_owned(server: Core, entry: Entry, argv: list[bytes]) -> bool:
+    """Whether a request to database 0 names a key that an extension owns. Most are told apart by their first byte."""
+    owned = server.owned
     if entry.one_key:
         key = argv[1]
-        if len(key) == 0 or ctx.server.owned_first[key[0]] == 0 or not key.startswith(owned):
-            return call(ctx, entry, argv)
-    else:
-        command = entry.command
-        if command is None:
-            return call(ctx, entry, argv)
-        if not _names_owned(ctx, command.keys, argv):
-            return call(ctx, entry, argv)
+        return len(key) > 0 and server.owned_first[key[0]] != 0 and key.startswith(owned)
+    command = entry.command
+    if command is None:
+        return False
+    keys = command.keys
+    if keys.finder is not None:
+        return any(argv[index].startswith(owned) for index in keys.finder(argv))
+    if keys.first == 0:
+        return False
+    first_bytes = server.owned_first
+    at = keys.first
+    last = keys.last if keys.last >= 0 else len(argv) + keys.last
+    while at <= last and at < len(argv):
+        key = argv[at]
+        if len(key) > 0 and first_bytes[key[0]] and key.startswith(owned):
+            return True
+        at += keys.step
+    return False
+
+
+def run_owned(ctx: Context, entry: Entry, argv: list[bytes]) -> object:
+    """A write to a key that an extension owns; it is never journaled."""
     command = entry.command
     if command is not None:
         for owner in ctx.server.owners:
@@ -116,22 +138,35 @@ def run_owned(ctx: Context, entry: Entry, argv: list[bytes]) -> object:
     return call(ctx, entry, argv)
 
 
-def _names_owned(ctx: Context, keys: KeySpec, argv: list[bytes]) -> bool:
-    """Whether one of the keys of a request is owned. Most are told apart by their first byte."""
-    owned = ctx.server.owned
-    if keys.finder is not None:
-        return any(argv[index].startswith(owned) for index in keys.finder(argv))
-    if keys.first == 0:
-        return False
-    first_bytes = ctx.server.owned_first
-    at = keys.first
-    last = keys.last if keys.last >= 0 else len(argv) + keys.last
-    while at <= last and at < len(argv):
-        key = argv[at]
-        if len(key) > 0 and first_bytes[key[0]] and key.startswith(owned):
-            return True
-        at += keys.step
-    return False
+def run_journaled(ctx: Context, entry: Entry, argv: list[bytes]) -> object:
+    """A write that somebody keeps: it is journaled when it changed something."""
+    journal = ctx.server.journal
+    if journal.refusal:
+        raise RedisError(journal.refusal)
+    if journal.copying is not None:
+        _announce(ctx, entry, argv)
+    changes = ctx.server.space.changes
+    before = changes.dirty
+    reply = call(ctx, entry, argv)
+    if changes.dirty == before or not journal.on:
+        return reply
+    form = entry.form
+    if form is None or len(argv) <= entry.plain_words:
+        journal.add(ctx.db.index, argv)
+    else:
+        for request in form(ctx.db, argv, reply):
+            journal.add(ctx.db.index, request)
+    commit = journal.commit
+    return reply if commit is None else Durable(reply, commit)
+
+
+def _announce(ctx: Context, entry: Entry, argv: list[bytes]) -> None:
+    """Who copies the keyspace sees each key before it is written."""
+    copying = ctx.server.journal.copying
+    command = entry.command
+    if copying is not None and command is not None:
+        for index in command.keys.indexes(argv):
+            copying.before_write(ctx.db.index, argv[index])
 
 
 def call(ctx: Context, entry: Entry, argv: list[bytes]) -> object:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Final
 
-from heroredis.dispatch import call, find_entry, gated, run, run_owned
+from heroredis.dispatch import call, find_entry, gated, run, run_write
 from heroredis.encoding import BULK_HEADERS, CRLF, NULL2, NULL3, TABLE, append_number, encode, error_line
 from heroredis.errors import ProtocolError, RedisError, wrong_arity
 from heroredis.protocol import RequestReader
@@ -124,6 +124,7 @@ class Session:
         reader = self.reader
         entries = core.registry.entries
         blocking = core.blocking
+        journal = core.journal
         done = 0
         last_name = b""
         last_found: Entry | None = None
@@ -152,8 +153,8 @@ class Session:
                     raise RedisError(wrong_arity(entry.name))
                 if client.gates:
                     reply = gated(ctx, entry, argv)
-                elif entry.is_write and core.owned and ctx.db.index == 0:
-                    reply = run_owned(ctx, entry, argv)
+                elif entry.is_write and (core.owned or journal.active):
+                    reply = run_write(ctx, entry, argv)
                 else:
                     reply = call(ctx, entry, argv)
             except RedisError as error:
@@ -258,6 +259,8 @@ class Session:
             error = held.commit.error
             if error is None:
                 encode(held.value, self.ctx.resp, ready)
+            elif isinstance(error, RedisError):
+                ready.append(error_line(error.message))
             else:
                 ready.append(error_line(b"IOERR the outcome is unknown, the disk failed: " + str(error).encode()))
             ready += held.tail

@@ -20,6 +20,8 @@ from heroredis.extension import JobService, Listening, Service
 from heroredis.folder import DataFolder, FolderError
 from heroredis.loading import LoadError, load_handlers
 from heroredis.parameters import Parameters
+from heroredis.persistence.files import open_folder
+from heroredis.persistence.recovery import RecoveryError
 from heroredis.server import Server
 from heroredis.settings import Config
 
@@ -82,14 +84,23 @@ class ServerFactory:
             server = Server(self._clock, _parameters(config))
             self._server = server
             server.bind(asyncio.get_running_loop())
+            folder = Path(config.data_dir)
+            server.persistence.use(
+                open_folder(folder / server.parameters.get("appenddirname").decode()), open_folder(folder))
             server.commits.on_failure = self._disk_failed
             if config.enable_jobs:
                 self._add_jobs(server)
-            await server.start()
+            await self._start_server(server)
             await self._start_services(server)
         except BaseException:
             await self.stop()
             raise
+
+    async def _start_server(self, server: Server) -> None:
+        try:
+            await server.start()
+        except RecoveryError as error:
+            raise StartError(f"data_dir = {self.config.data_dir!r}: ordinary keys cannot be loaded: {error}") from None
 
     def _take_folder(self) -> None:
         folder = DataFolder(Path(self.config.data_dir))
@@ -198,6 +209,7 @@ def _parameters(config: Config) -> Parameters:
         databases=str(config.redis.databases).encode(), port=str(config.redis.tcp_port).encode(),
         bind=config.redis.bind.encode(), unixsocket=config.redis.unix_socket_path.encode(),
         requirepass=config.redis.password.encode(), dir=str(Path(config.data_dir).resolve()).encode(),
+        appendonly=b"yes" if config.redis.appendonly else b"no", appendfsync=config.redis.appendfsync.encode(),
     )
 
 

@@ -52,7 +52,7 @@ def _resident_bytes() -> int:
 
 
 def _persistence(core: Core) -> Facts:
-    return [("loading", "0"), ("rdb_bgsave_in_progress", "0"), ("aof_enabled", "0"), ("aof_rewrite_in_progress", "0")]
+    return core.keeper.facts()
 
 
 def _stats(core: Core) -> Facts:

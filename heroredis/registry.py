@@ -8,7 +8,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Final
 
-from heroredis.command import NO_KEYS, UNLIMITED, Command
+from heroredis.command import NO_KEYS, UNLIMITED, Command, Form
 from heroredis.reply import Simple
 
 # Gates: bits of a client's or server's condition that make the pipeline look twice before it runs a command.
@@ -33,6 +33,12 @@ class Entry:
         self.high = UNLIMITED if command is None else min(command.max_args + self.words, UNLIMITED)
         flags = frozenset[str]() if command is None else command.flags
         self.is_write = "write" in flags
+        self.journaled = self.is_write and command is not None and command.group != "job"
+        """Jobs have a log of their own."""
+        self.form: Form | None = None
+        """What is journaled instead of the request where that would not do the same again."""
+        self.plain_words = 0
+        """Requests of up to so many words need no other form."""
         self.one_key = command is not None and command.keys.first == 1 and command.keys.last == 1
         self.no_auth = "no_auth" in flags
         self.no_multi = "no_multi" in flags

@@ -16,6 +16,9 @@ from heroredis.dispatch import find_entry, run
 from heroredis.errors import RedisError, wrong_arity
 from heroredis.extension import Extension
 from heroredis.parameters import Parameters
+from heroredis.persistence.forms import give_forms
+from heroredis.persistence.store import Persistence
+from heroredis.replay import Replay
 from heroredis.reply import Durable, Wait
 from heroredis.session.client import Client
 from heroredis.session.context import Context
@@ -36,6 +39,9 @@ class Server(Core):
         for module in MODULES:
             self.registry.include(module)
         self.registry.add_help()
+        give_forms(self.registry)
+        self.persistence: Final = Persistence(self, lambda: Replay(self))
+        self.keeper = self.persistence
 
     def _check_room(self) -> str:
         return no_room_for(self.parameters.integer("maxclients"))
@@ -52,6 +58,7 @@ class Server(Core):
     async def start(self) -> None:
         """Start the extensions in the order in which they were added."""
         self.bind(asyncio.get_running_loop())
+        await self.persistence.start()
         for extension in self.extensions:
             await extension.start()
         self._tick()
@@ -62,6 +69,7 @@ class Server(Core):
             self._timer = None
         for extension in reversed(self.extensions):
             await extension.stop(grace_s)
+        await self.persistence.stop()
         self.loop = None
 
     def _tick(self) -> None:

@@ -121,6 +121,10 @@ class RedisSettings:
                                    flag="--unix-socket")
     password: str = option("", _text, "password that clients send with AUTH; empty = none", secret=True)
     databases: int = option(16, _between(1, 16384), "number of databases for SELECT")
+    appendonly: bool = option(True, _truth, "keep ordinary keys on disk: true or false", flag="--appendonly")
+    appendfsync: str = option("everysec", _one_of(*DURABILITIES), "when a write to an ordinary key is synced: before "
+                              "its answer (always), once a second (everysec), or when the system likes (no)",
+                              flag="--appendfsync")
 
 
 @dataclass(slots=True)

@@ -142,7 +142,7 @@ def hincrby(ctx: Context, key: bytes, field: bytes, increment: bytes) -> Reply:
 
 
 @command("HINCRBYFLOAT", "Add a number with decimals to a field.", group="hash", since="2.6.0",
-         flags="write denyoom fast", keys=FIRST)
+         flags="write denyoom fast", keys=FIRST, journal="hash-field")
 def hincrbyfloat(ctx: Context, key: bytes, field: bytes, increment: bytes) -> Reply:
     step = longdouble.read(increment)
     if step is None:

@@ -159,25 +159,26 @@ def _conditions(options: tuple[bytes, ...]) -> set[str]:
     return found
 
 
-@command("EXPIRE", "Let a key expire after seconds.", group="generic", since="1.0.0", flags="write fast", keys=FIRST)
+@command("EXPIRE", "Let a key expire after seconds.", group="generic", since="1.0.0", flags="write fast", keys=FIRST,
+         journal="expiry")
 def expire(ctx: Context, key: bytes, seconds: bytes, *options: bytes) -> Reply:
     return _expire(ctx, key, seconds, options, 1000, ctx.now_ms, "expire")
 
 
 @command("PEXPIRE", "Let a key expire after milliseconds.", group="generic", since="2.6.0", flags="write fast",
-         keys=FIRST)
+         keys=FIRST, journal="expiry")
 def pexpire(ctx: Context, key: bytes, milliseconds: bytes, *options: bytes) -> Reply:
     return _expire(ctx, key, milliseconds, options, 1, ctx.now_ms, "pexpire")
 
 
 @command("EXPIREAT", "Let a key expire at a Unix time in seconds.", group="generic", since="1.2.0", flags="write fast",
-         keys=FIRST)
+         keys=FIRST, journal="expiry")
 def expireat(ctx: Context, key: bytes, unix_seconds: bytes, *options: bytes) -> Reply:
     return _expire(ctx, key, unix_seconds, options, 1000, 0, "expireat")
 
 
 @command("PEXPIREAT", "Let a key expire at a Unix time in milliseconds.", group="generic", since="2.6.0",
-         flags="write fast", keys=FIRST)
+         flags="write fast", keys=FIRST, journal="expiry")
 def pexpireat(ctx: Context, key: bytes, unix_milliseconds: bytes, *options: bytes) -> Reply:
     return _expire(ctx, key, unix_milliseconds, options, 1, 0, "pexpireat")
 

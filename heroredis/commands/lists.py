@@ -328,19 +328,19 @@ def _blocking_pop(ctx: Context, rest: list[bytes], left: bool) -> Reply:
 
 
 @command("BLPOP", "Take the head of the first list that has one, waiting for it.", group="list", since="2.0.0",
-         flags="write noscript blocking", keys=ALL_BUT_LAST, complexity="O(N) in keys")
+         flags="write noscript blocking", keys=ALL_BUT_LAST, complexity="O(N) in keys", journal="popped")
 def blpop(ctx: Context, key: bytes, timeout: bytes, *rest: bytes) -> Reply:
     return _blocking_pop(ctx, [key, timeout, *rest], True)
 
 
 @command("BRPOP", "Take the tail of the first list that has one, waiting for it.", group="list", since="2.0.0",
-         flags="write noscript blocking", keys=ALL_BUT_LAST, complexity="O(N) in keys")
+         flags="write noscript blocking", keys=ALL_BUT_LAST, complexity="O(N) in keys", journal="popped")
 def brpop(ctx: Context, key: bytes, timeout: bytes, *rest: bytes) -> Reply:
     return _blocking_pop(ctx, [key, timeout, *rest], False)
 
 
 @command("BLMOVE", "Move an element between lists, waiting for it.", group="list", since="6.2.0",
-         flags="write denyoom noscript blocking", keys=FIRST_TWO)
+         flags="write denyoom noscript blocking", keys=FIRST_TWO, journal="moved")
 def blmove(ctx: Context, source: bytes, destination: bytes, wherefrom: bytes, whereto: bytes, timeout: bytes) -> Reply:
     from_left, to_left = side(wherefrom), side(whereto)
     milliseconds = timeout_ms(timeout)
@@ -349,7 +349,7 @@ def blmove(ctx: Context, source: bytes, destination: bytes, wherefrom: bytes, wh
 
 
 @command("BRPOPLPUSH", "Move the tail of a list to the head of another, waiting for it.", group="list", since="2.2.0",
-         flags="write denyoom noscript blocking", keys=FIRST_TWO)
+         flags="write denyoom noscript blocking", keys=FIRST_TWO, journal="moved")
 def brpoplpush(ctx: Context, source: bytes, destination: bytes, timeout: bytes) -> Reply:
     milliseconds = timeout_ms(timeout)
     moved = _move(ctx, source, destination, False, True)
@@ -384,7 +384,7 @@ def _count(text: bytes) -> int:
 
 
 @command("LMPOP", "Take elements from the first list that has some.", group="list", since="7.0.0", flags="write",
-         keys=counted_keys(1), complexity="O(N+M)")
+         keys=counted_keys(1), complexity="O(N+M)", journal="many-popped")
 def lmpop(ctx: Context, count_of_keys: bytes, key: bytes, where: bytes, *rest: bytes) -> Reply:
     keys, left, count = _multi_pop_arguments(count_of_keys, (key, where, *rest))
     popped = _multi_pop(ctx, keys, left, count)
@@ -392,7 +392,7 @@ def lmpop(ctx: Context, count_of_keys: bytes, key: bytes, where: bytes, *rest: b
 
 
 @command("BLMPOP", "Take elements from the first list that has some, waiting for them.", group="list", since="7.0.0",
-         flags="write blocking", keys=counted_keys(2), complexity="O(N+M)")
+         flags="write blocking", keys=counted_keys(2), complexity="O(N+M)", journal="many-popped")
 def blmpop(ctx: Context, timeout: bytes, count_of_keys: bytes, key: bytes, where: bytes, *rest: bytes) -> Reply:
     keys, left, count = _multi_pop_arguments(count_of_keys, (key, where, *rest))
     milliseconds = timeout_ms(timeout)

@@ -57,7 +57,7 @@ def check_size(ctx: Context, size: int) -> None:
 
 
 @command("SET", "Set a key to a string, with a condition or an expiry when asked for.",
-         group="string", since="1.0.0", flags="write denyoom", keys=FIRST)
+         group="string", since="1.0.0", flags="write denyoom", keys=FIRST, journal="set")
 def set_(ctx: Context, key: bytes, value: bytes, *options: bytes) -> Reply:
     if options:
         return _set_with(ctx, key, value, options)
@@ -114,13 +114,13 @@ def _set_for(ctx: Context, key: bytes, at: int, value: bytes) -> Reply:
 
 
 @command("SETEX", "Set a key with an expiry in seconds.", group="string", since="2.0.0", flags="write denyoom",
-         keys=FIRST)
+         keys=FIRST, journal="string")
 def setex(ctx: Context, key: bytes, seconds: bytes, value: bytes) -> Reply:
     return _set_for(ctx, key, moment(ctx, integer(seconds), seconds=True, relative=True, name="setex"), value)
 
 
 @command("PSETEX", "Set a key with an expiry in milliseconds.", group="string", since="2.6.0", flags="write denyoom",
-         keys=FIRST)
+         keys=FIRST, journal="string")
 def psetex(ctx: Context, key: bytes, milliseconds: bytes, value: bytes) -> Reply:
     return _set_for(ctx, key, moment(ctx, integer(milliseconds), seconds=False, relative=True, name="psetex"), value)
 
@@ -145,7 +145,7 @@ def getdel(ctx: Context, key: bytes) -> Reply:
 
 
 @command("GETEX", "Return the string of a key and set or drop its expiry.", group="string", since="6.2.0",
-         flags="write fast", keys=FIRST)
+         flags="write fast", keys=FIRST, journal="expiry")
 def getex(ctx: Context, key: bytes, *options: bytes) -> Reply:
     found = Args(options).options(("PERSIST",), EXPIRY_VALUES)
     exclusive(found, "EX", "PX", "EXAT", "PXAT", "PERSIST")
@@ -252,7 +252,7 @@ def decrby(ctx: Context, key: bytes, decrement: bytes) -> Reply:
 
 
 @command("INCRBYFLOAT", "Add a number with decimals to a counter.", group="string", since="2.6.0",
-         flags="write denyoom fast", keys=FIRST)
+         flags="write denyoom fast", keys=FIRST, journal="string")
 def incrbyfloat(ctx: Context, key: bytes, increment: bytes) -> Reply:
     old = ctx.db.get_string(key)
     start = longdouble.read(b"0" if old is None else old)

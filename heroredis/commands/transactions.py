@@ -10,6 +10,7 @@ from heroredis.permission import refuse_queued
 from heroredis.registry import IN_MULTI, RESTRICTED
 from heroredis.reply import NULL_ARRAY, OK, Committing, Durable, Encoded, Error, Reply, Wait
 from heroredis.session.client import QueuedCommand
+from heroredis.session.commits import Joint
 from heroredis.session.context import Context
 
 
@@ -47,10 +48,13 @@ def exec_(ctx: Context) -> Reply:
     if touched:
         return NULL_ARRAY
     ctx.in_exec = True
+    journal = ctx.server.journal
+    start = journal.begin()
     try:
         return _run_all(ctx, queued)
     finally:
         ctx.in_exec = False
+        journal.end(start)
 
 
 def _run_all(ctx: Context, queued: list[QueuedCommand]) -> Reply:
@@ -68,7 +72,10 @@ def _run_all(ctx: Context, queued: list[QueuedCommand]) -> Reply:
         if isinstance(reply, Wait):
             reply = reply.on_timeout
         elif isinstance(reply, Durable):
-            commit = reply.commit
+            if commit is None or commit is reply.commit:
+                commit = reply.commit
+            else:
+                commit = Joint(commit, reply.commit)
             reply = reply.value
         if ctx.resp != resp:  # HELLO or RESET: what was answered before keeps its form
             replies = [Encoded(encoded(earlier, resp)) for earlier in replies]

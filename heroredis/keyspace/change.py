@@ -9,6 +9,8 @@ from typing import Final
 
 from mypy_extensions import mypyc_attr
 
+from heroredis.keyspace.journal import Journal
+
 # Classes of events, the letters of notify-keyspace-events.
 GENERIC: Final = 1
 STRING: Final = 2
@@ -36,6 +38,9 @@ class Changes:
 
     def __init__(self) -> None:
         self.active = False
+        self.dirty = 0
+        """Writes so far, in all databases; who wants to know whether a command changed anything compares it."""
+        self.journal: Final = Journal()
         self._interest: Final[dict[tuple[int, bytes], int]] = {}
         self._listeners: Final[list[ChangeListener]] = []
         self._all: Final[list[ChangeListener]] = []

@@ -35,7 +35,6 @@ class Database:
         self.index = index
         self.data: dict[bytes, Value] = {}
         self.expires: dict[bytes, int] = {}
-        self.dirty = 0
         self.expired = 0
         self.owned: tuple[bytes, ...] = ()
         self._changes: Final = changes
@@ -54,9 +53,8 @@ class Database:
         at = self.expires.get(key, PERSISTENT)
         if at < 0 or at > self._moment.now_ms:
             return False
-        self.remove(key)
         self.expired += 1
-        self.changed(key, "expired", EXPIRED)
+        self.discard(key, "expired", EXPIRED)
         return True
 
     def get_string(self, key: bytes) -> bytes | None:
@@ -164,9 +162,19 @@ class Database:
 
     def changed(self, key: bytes, event: str, event_class: int) -> None:
         """Tell a write: the only call by which anything outside hears of it."""
-        self.dirty += 1
-        if self._changes.active:
-            self._changes.tell(self.index, key, event, event_class)
+        changes = self._changes
+        changes.dirty += 1
+        if changes.active:
+            changes.tell(self.index, key, event, event_class)
+
+    def discard(self, key: bytes, event: str, event_class: int) -> None:
+        """Remove a key that no client removes: expired or evicted. Told and journaled; it counts as no write."""
+        self.remove(key)
+        changes = self._changes
+        if changes.journal.on and not self.is_owned(key):
+            changes.journal.removed(self.index, key)
+        if changes.active:
+            changes.tell(self.index, key, event, event_class)
 
     # Expiry
 
@@ -206,7 +214,7 @@ class Database:
         self.data = kept
         self.expires = {key: at for key, at in self.expires.items() if key in kept} if kept else {}
         self._appoint()
-        self.dirty += before - len(kept)
+        self._changes.dirty += before - len(kept)
         return before - len(kept)
 
     def adopt(self, other: Database) -> None:

@@ -37,6 +37,7 @@ class Space:
         self.changes.flushed(one)
         self.changes.flushed(two)
         self.databases[one].adopt(self.databases[two])
+        self.changes.dirty += 1
         self.changes.flushed(one)
         self.changes.flushed(two)
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from heroredis.errors import RedisError
 from heroredis.reply import Committing
 
 
@@ -39,5 +40,24 @@ class Commits:
     def _release(self, commit: Committing) -> None:
         for release in self._waiting.pop(commit, ()):
             release()
-        if commit.error is not None and self.on_failure is not None:
+        if commit.error is not None and self.on_failure is not None and not isinstance(commit.error, RedisError):
             self.on_failure(commit.error)
+
+
+class Joint:
+    """Two commits for which one reply waits: ended when both are."""
+
+    def __init__(self, one: Committing, two: Committing) -> None:
+        self._one: Final = one
+        self._two: Final = two
+
+    @property
+    def done(self) -> bool:
+        return self._one.done and self._two.done
+
+    @property
+    def error(self) -> BaseException | None:
+        return self._one.error if self._one.error is not None else self._two.error
+
+    def add_callback(self, callback: Callable[[Committing], None], /) -> None:
+        self._one.add_callback(lambda _: self._two.add_callback(lambda _: callback(self)))

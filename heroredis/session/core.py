@@ -22,6 +22,7 @@ from heroredis.session.blocking import Blocking
 from heroredis.session.channels import Channels
 from heroredis.session.client import Client
 from heroredis.session.commits import Commits
+from heroredis.session.keeper import Keeper
 from heroredis.session.owner import Owner
 from heroredis.session.watch import Watches
 
@@ -47,6 +48,8 @@ class Core:
         self.parameters: Final = parameters
         self.rng: Final = rng or random.Random()
         self.space: Final = Space(parameters.integer("databases"), clock)
+        self.journal: Final = self.space.changes.journal
+        self.keeper = Keeper()
         self.registry: Final = Registry()
         self.users: Final = Users(self.registry, parameters)
         self.users.changed = self._user_changed

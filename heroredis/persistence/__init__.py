@@ -1,0 +1,1 @@
+"""Ordinary keys on disk: the append-only files, their manifest, loading and rewriting them."""

@@ -1,0 +1,123 @@
+"""Whatever commands have run: a server that runs the journal has the same keys with the same expiries."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.differential import grammar
+from tests.differential.grammar import Command, call, keys, many
+from tests.persistence.house import INCREMENT, Kept, again, contents
+
+EXAMPLES: Final = int(os.environ.get("DIFFERENTIAL_EXAMPLES", "150"))
+GROUPS: Final = {name: getattr(grammar, name) for name in (
+    "STRINGS", "LISTS", "HASHES", "SETS", "SORTED_SETS", "ZSETS", "BITMAPS", "GENERIC", "TRANSACTIONS", "ERRORS",
+) if hasattr(grammar, name)}
+WAITING: Final = st.one_of(
+    many("BLPOP", keys, rest=st.just(b"0"), most=1),
+    call("BLMOVE", keys, keys, grammar.sides, grammar.sides, st.just(b"0")),
+    call("BRPOPLPUSH", keys, keys, st.just(b"0")), call("BRPOP", keys, keys, st.just(b"0")),
+    call("BLMPOP", st.just(b"0"), st.just(b"2"), keys, keys, grammar.sides))
+LATER: Final = st.sampled_from((1, 999, 50_000, 200_000, 4_000_000))
+ORDINARY: Final = st.one_of(list(GROUPS.values()))
+STEPS: Final = st.lists(st.one_of(ORDINARY, ORDINARY, ORDINARY, LATER, WAITING), max_size=40)
+modest = settings(max_examples=EXAMPLES, deadline=None, derandomize=os.environ.get("CI") == "true",
+                  suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+
+
+def run(kept: Kept, steps: list[Command | int]) -> None:
+    """Numbers let so many milliseconds pass; each waiting command has a connection of its own."""
+    for step in steps:
+        if isinstance(step, int):
+            kept.clock.advance(step)
+            kept.server.space.expire_due(5)
+        elif step[0].upper().startswith((b"BL", b"BR")):
+            kept.call_on(kept.session(), *step)
+        else:
+            kept.call(*step)
+
+
+@modest
+@given(STEPS)
+def test_the_journal_makes_the_same_keys(steps: list[Command | int]) -> None:
+    kept = Kept().start()
+    run(kept, steps)
+    kept.flush()
+    twin = again(kept)
+    assert twin.data() == kept.data()
+    twin.stop()
+    kept.stop()
+
+
+@modest
+@given(STEPS, st.lists(LATER, max_size=2))
+def test_what_expires_later_expires_there_too(steps: list[Command | int], pauses: list[int]) -> None:
+    kept = Kept().start()
+    run(kept, steps)
+    kept.flush()
+    for pause in pauses:
+        kept.clock.advance(pause)
+    twin = again(kept)
+    assert twin.data() == kept.data()
+    twin.stop()
+    kept.stop()
+
+
+def journaled(*commands: tuple[bytes | str | int, ...]) -> list[bytes]:
+    """The requests that are in the file after these commands, without SELECT 0."""
+    kept = Kept().start()
+    for command in commands:
+        kept.call(*command)
+    kept.flush()
+    words = [word for word in bytes(kept.disk.now[INCREMENT]).split(b"\r\n") if not word.startswith(b"$")]
+    kept.stop()
+    requests: list[bytes] = []
+    at = 0
+    while at < len(words) - 1:
+        size = int(words[at][1:])
+        requests.append(b" ".join(words[at + 1 : at + 1 + size]))
+        at += 1 + size
+    assert requests[:1] in ([b"SELECT 0"], [])
+    return requests[1:]
+
+
+def test_forms_name_moments_not_spans_and_results_not_chances() -> None:
+    now = 1_700_000_000_000
+    assert journaled(("SET", "k", "v", "EX", 10)) == [b"SET k v PXAT %d" % (now + 10_000)]
+    assert journaled(("SET", "k", "v"), ("EXPIRE", "k", 5)) == [b"SET k v", b"PEXPIREAT k %d" % (now + 5000)]
+    assert journaled(("SET", "k", "v"), ("EXPIRE", "k", -5)) == [b"SET k v", b"DEL k"]
+    assert journaled(("INCRBYFLOAT", "k", "1.5")) == [b"SET k 1.5"]
+    assert journaled(("HINCRBYFLOAT", "h", "f", "1.5")) == [b"HSET h f 1.5"]
+    assert journaled(("RPUSH", "l", "a", "b"), ("BLPOP", "l", 0)) == [b"RPUSH l a b", b"LPOP l"]
+    assert journaled(("set", "k", "v"), ("GETEX", "k", "PX", 5)) == [b"set k v", b"PEXPIREAT k %d" % (now + 5)]
+
+
+def test_what_changes_nothing_is_not_journaled() -> None:
+    assert journaled(("GET", "k"), ("DEL", "k"), ("LPOP", "k"), ("SET", "k", "v", "XX"), ("EXPIRE", "k", 1)) == []
+
+
+def test_a_transaction_is_one_when_it_is_more_than_one_command() -> None:
+    assert journaled(("MULTI",), ("SET", "a", 1), ("EXEC",)) == [b"SET a 1"]
+    assert journaled(("MULTI",), ("SET", "a", 1), ("GET", "a"), ("INCR", "a"), ("EXEC",)) == [
+        b"MULTI", b"SET a 1", b"INCR a", b"EXEC"]
+
+
+def test_what_expires_is_removed_by_a_command_of_its_own() -> None:
+    kept = Kept().start()
+    kept.call("SET", "k", "v", "PX", 10)
+    kept.clock.advance(11)
+    kept.call("GET", "k")
+    kept.flush()
+    assert bytes(kept.disk.now[INCREMENT]).endswith(b"*2\r\n$3\r\nDEL\r\n$1\r\nk\r\n")
+    kept.stop()
+
+
+def test_nothing_is_kept_without_appendonly() -> None:
+    kept = Kept(appendonly=b"no").start()
+    kept.call("SET", "k", "v")
+    assert kept.disk.now == {}
+    assert contents(kept.server)[0] == {b"k": (b"v", -1)}
+    kept.stop()
