@@ -124,7 +124,6 @@ class Session:
         reader = self.reader
         entries = core.registry.entries
         blocking = core.blocking
-        journal = core.journal
         done = 0
         last_name = b""
         last_found: Entry | None = None
@@ -153,7 +152,7 @@ class Session:
                     raise RedisError(wrong_arity(entry.name))
                 if client.gates:
                     reply = gated(ctx, entry, argv)
-                elif entry.is_write and (core.owned or journal.active):
+                elif entry.is_write and (core.owned or core.journal.active):
                     reply = run_write(ctx, entry, argv)
                 else:
                     reply = call(ctx, entry, argv)
