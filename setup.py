@@ -48,6 +48,7 @@ HOT = [
     "jobs/handlers.py",
     "jobs/lifecycle.py",
     "jobs/manager.py",
+    "jobs/ourdb_store.py",
     "jobs/redis_queue.py",
     "jobs/schedule.py",
     "jobs/worker.py",

@@ -60,6 +60,9 @@ class Tally:
     def __init__(self) -> None:
         self._topics: Final[dict[str, Counts]] = {}
 
+    def knows(self, topic: str) -> bool:
+        return topic in self._topics
+
     def enter(self, topic: str, state: str) -> None:
         counts = self._topics.get(topic)
         if counts is None:

@@ -32,6 +32,15 @@ Defer = Callable[[Committing, Callable[[], None]], None]
 Subscriber = Callable[[Job], None]
 
 
+class Landing:
+    """What one commit brings once it has ended: jobs that begin to exist, and ends that may be told."""
+
+    def __init__(self, commit: Committing) -> None:
+        self.commit: Final = commit
+        self.made: Final[list[Job]] = []
+        self.ended: Final[list[Job]] = []
+
+
 class Lifecycle:
     """Jobs over a store (the truth) and a queue (who is next). `defer` calls back on the loop after a commit."""
 
@@ -55,6 +64,7 @@ class Lifecycle:
         self._owners: Final[dict[int, int]] = {}
         self._held: Final[dict[int, dict[int, None]]] = {}
         self._ending: Final[set[int]] = set()
+        self._landing: Landing | None = None
         self._subscribers: Final[list[Subscriber]] = []
 
     # Start
@@ -95,7 +105,8 @@ class Lifecycle:
         return jobs, self._admit_after(jobs)
 
     def _make(self, topic: str, params: object, options: JobOptions, by: str, job_id: int) -> Job:
-        check_topic(topic)
+        if not self.tally.knows(topic):
+            check_topic(topic)
         if options is not PLAIN:
             options.check()
         now = self._clock.now_ms()
@@ -112,14 +123,27 @@ class Lifecycle:
         for job in jobs:
             self._unsynced[job.job_id] = job
         commit = self.store.commit()
-        self._after(commit, lambda: self._admit(jobs, commit))
+        if commit.done:
+            self._admit(jobs, commit)
+        else:
+            self._landing_of(commit).made.extend(jobs)
         return commit
 
-    def _after(self, commit: Committing, action: Callable[[], None]) -> None:
-        if commit.done:
-            action()
-        else:
-            self._defer(commit, action)
+    def _landing_of(self, commit: Committing) -> Landing:
+        """What waits for a commit: one callback for all jobs that share it."""
+        landing = self._landing
+        if landing is None or landing.commit is not commit:
+            landing = Landing(commit)
+            self._landing = landing
+            self._defer(commit, lambda: self._landed(landing))
+        return landing
+
+    def _landed(self, landing: Landing) -> None:
+        if self._landing is landing:
+            self._landing = None
+        self._admit(landing.made, landing.commit)
+        for job in landing.ended:
+            self._ended(job, landing.commit)
 
     def _admit(self, jobs: list[Job], commit: Committing) -> None:
         """The records are on disk: show the jobs and put them in line."""
@@ -217,9 +241,11 @@ class Lifecycle:
     def _end(self, job: Job, after: Job) -> Committing:
         self._change(job, after, after.state)
         commit = self.store.commit()
-        if not commit.done:
+        if commit.done:
+            self._ended(after, commit)
+        else:
             self._ending.add(job.job_id)
-        self._after(commit, lambda: self._ended(after, commit))
+            self._landing_of(commit).ended.append(after)
         return commit
 
     def _ended(self, job: Job, commit: Committing) -> None:

@@ -31,6 +31,8 @@ class JobManager(Lifecycle):
                  rng: random.Random | None = None) -> None:
         super().__init__(store, queue, clock, defer, rng)
         self._ends: Final[dict[int, list[asyncio.Future[None]]]] = {}
+        self._awaited: Committing | None = None
+        self._awaiting: list[asyncio.Future[None]] = []
 
     async def create_job(self, topic: str, params: object = b"", *, delay: float = 0, priority: int | None = None,
                          retries: int | None = None, timeout: float = 0, backoff: str | None = None,
@@ -58,7 +60,12 @@ class JobManager(Lifecycle):
     async def _committed(self, commit: Committing) -> None:
         if not commit.done:
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._defer(commit, lambda: None if future.done() else future.set_result(None))
+            if self._awaited is not commit:
+                waiting: list[asyncio.Future[None]] = []
+                self._awaited = commit
+                self._awaiting = waiting
+                self._defer(commit, lambda: _release(waiting))
+            self._awaiting.append(future)
             await future
         stored(commit)
 
@@ -147,3 +154,10 @@ class JobManager(Lifecycle):
 
     def to_json(self, job: JobView) -> bytes:
         return to_json(cast("Job", job))
+
+
+def _release(waiting: list[asyncio.Future[None]]) -> None:
+    for future in waiting:
+        if not future.done():
+            future.set_result(None)
+    waiting.clear()

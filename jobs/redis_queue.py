@@ -39,8 +39,9 @@ def id_of_job_key(key: bytes) -> tuple[str, int] | None:
 class JobText(Rendered):
     """The JSON of a live job, made when somebody reads it."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, key: bytes) -> None:
         self.job = job
+        self.key: Final = key
 
     def render(self) -> bytes:
         return to_json(self.job)
@@ -52,6 +53,7 @@ class RedisJobManager:
     def __init__(self, db: Database, find: Callable[[int], Job | None]) -> None:
         self._db: Final = db
         self._find: Final = find
+        self._shown: Final[dict[int, JobText]] = {}
 
     def push(self, job: Job, *, at_head: bool = False) -> None:
         key = queue_key(job.topic)
@@ -114,15 +116,16 @@ class RedisJobManager:
         return [] if line is None else [int(element) for element in line.to_list()]
 
     def show(self, job: Job) -> None:
-        key = job_key(job.topic, job.job_id)
-        held = self._db.data.get(key)
-        if isinstance(held, JobText):
-            held.job = job
+        shown = self._shown.get(job.job_id)
+        if shown is None:
+            shown = JobText(job, job_key(job.topic, job.job_id))
+            self._shown[job.job_id] = shown
+            self._db.store(shown.key, shown)
         else:
-            self._db.store(key, JobText(job))
-        self._db.changed(key, "set", STRING)
+            shown.job = job
+        self._db.changed(shown.key, "set", STRING)
 
     def hide(self, job: Job) -> None:
-        key = job_key(job.topic, job.job_id)
-        if self._db.remove(key):
-            self._db.changed(key, "del", GENERIC)
+        shown = self._shown.pop(job.job_id, None)
+        if shown is not None and self._db.remove(shown.key):
+            self._db.changed(shown.key, "del", GENERIC)

@@ -55,7 +55,10 @@ class JobWorker:
             self._pool.manager.give_back(job.job_id, self.name)
             return
         try:
-            result = result_bytes(await self._call(handler, job))
+            if handler.is_async and not handler.timeout and not job.timeout_ms:
+                result = result_bytes(await handler.function(*handler.arguments(job)))
+            else:
+                result = result_bytes(await self._call(handler, job))
         except InvalidParams as invalid:
             self._fail(job, str(invalid), None, Reason.INVALID, final=True)
         except TimeoutError as late:
@@ -82,8 +85,6 @@ class JobWorker:
         arguments = handler.arguments(job)
         limit = self._limit(handler, job)
         if handler.is_async:
-            if not limit:
-                return await handler.function(*arguments)
             async with asyncio.timeout(limit):
                 return await handler.function(*arguments)
         call = asyncio.get_running_loop().run_in_executor(self._pool.threads(), handler.function, *arguments)
