@@ -19,7 +19,8 @@ GROUPS: Final = frozenset({
 })
 MORE_CATEGORIES: Final = {
     "COMMAND": "connection", "DBSIZE": "keyspace", "FLUSHALL": "keyspace dangerous", "FLUSHDB": "keyspace dangerous",
-    "INFO": "dangerous", "KEYS": "dangerous", "ROLE": "admin dangerous", "SWAPDB": "keyspace dangerous",
+    "INFO": "dangerous", "KEYS": "dangerous", "MIGRATE": "dangerous", "RESTORE": "dangerous", "ROLE": "admin dangerous",
+    "SWAPDB": "keyspace dangerous",
 }
 """ACL categories that do not follow from group and flags."""
 UNLIMITED: Final = 1 << 30
@@ -110,7 +111,7 @@ class Command:
             found.append("dangerous")
         by_group = {"generic": "keyspace", "sorted-set": "sortedset", "transactions": "transaction", "server": "",
                     "job": "jobs"}
-        found.append(by_group.get(self.group, self.group))
+        found.append("connection" if self.name == "WAIT" else by_group.get(self.group, self.group))
         found += MORE_CATEGORIES.get(self.name.partition(" ")[0], "").split()
         return sorted({name for name in found if name})
 

@@ -16,13 +16,22 @@ from heroredis.types import longdouble
 SMALL: Final = 512
 
 
+def _put(ctx: Context, key: bytes, field: bytes, value: bytes) -> None:
+    held = ctx.db.update_hash(key)
+    held.fields[field] = value
+    ctx.db.limits.grown_hash(held, field, value)
+
+
 def _set_pairs(ctx: Context, key: bytes, flat: list[bytes], name: bytes) -> int:
     if len(flat) % 2:
         raise RedisError(b"ERR wrong number of arguments for '%b' command" % name)
-    fields = ctx.db.update_hash(key).fields
+    held = ctx.db.update_hash(key)
+    fields = held.fields
+    limits = ctx.db.limits
     before = len(fields)
     for at in range(0, len(flat), 2):
         fields[flat[at]] = flat[at + 1]
+        limits.grown_hash(held, flat[at], flat[at + 1])
     ctx.db.changed(key, "hset", HASH)
     return len(fields) - before
 
@@ -32,9 +41,12 @@ def _set_pairs(ctx: Context, key: bytes, flat: list[bytes], name: bytes) -> int:
 def hset(ctx: Context, key: bytes, field: bytes, value: bytes, *pairs: bytes) -> Reply:
     if pairs:
         return _set_pairs(ctx, key, [field, value, *pairs], b"hset")
-    fields = ctx.db.update_hash(key).fields
+    held = ctx.db.update_hash(key)
+    fields = held.fields
     added = 0 if field in fields else 1
     fields[field] = value
+    if held.packed:
+        ctx.db.limits.grown_hash(held, field, value)
     ctx.db.changed(key, "hset", HASH)
     return added
 
@@ -51,7 +63,7 @@ def hsetnx(ctx: Context, key: bytes, field: bytes, value: bytes) -> Reply:
     found = ctx.db.find_hash(key)
     if found is not None and field in found.fields:
         return 0
-    ctx.db.update_hash(key).fields[field] = value
+    _put(ctx, key, field, value)
     ctx.db.changed(key, "hset", HASH)
     return 1
 
@@ -136,7 +148,7 @@ def hincrby(ctx: Context, key: bytes, field: bytes, increment: bytes) -> Reply:
     number += step
     if not MIN_INT <= number <= MAX_INT:
         raise RedisError(OVERFLOW)
-    ctx.db.update_hash(key).fields[field] = b"%d" % number
+    _put(ctx, key, field, b"%d" % number)
     ctx.db.changed(key, "hincrby", HASH)
     return number
 
@@ -157,7 +169,7 @@ def hincrbyfloat(ctx: Context, key: bytes, field: bytes, increment: bytes) -> Re
     if sum_ is None:
         raise RedisError(NAN_OR_INFINITY)
     text = longdouble.shown(sum_)
-    ctx.db.update_hash(key).fields[field] = text
+    _put(ctx, key, field, text)
     ctx.db.changed(key, "hincrbyfloat", HASH)
     return text
 

@@ -5,27 +5,19 @@ from __future__ import annotations
 from typing import Final
 
 from heroredis.args import MAX_INT, Args, int32, integer, read_int
-from heroredis.command import ALL, FIRST, FIRST_TWO, KeySpec, command
-from heroredis.errors import BAD_DB_INDEX, NO_SUCH_KEY, SAME_OBJECT, RedisError, shown
+from heroredis.command import ALL, FIRST, FIRST_TWO, command
+from heroredis.errors import BAD_DB_INDEX, NO_SUCH_KEY, SAME_OBJECT, TIMEOUT_NEGATIVE, RedisError, shown
 from heroredis.glob import is_literal, matches
 from heroredis.keyspace.change import GENERIC
 from heroredis.keyspace.database import Database, Value, refused_owned
-from heroredis.reply import OK, Reply, Simple
+from heroredis.reply import OK, Reply, Simple, Wait
 from heroredis.scanning import scan_names, scan_options
 from heroredis.session.context import Context
 from heroredis.types.base import Container
-from heroredis.types.hash import Hash
-from heroredis.types.list import List
-from heroredis.types.set import Set
 from heroredis.types.string import Rendered, as_bytes
-from heroredis.types.zset import SortedSet
 
 STRING_TYPE: Final = Simple(b"string")
 NO_TYPE: Final = Simple(b"none")
-PACKED_FIELDS: Final = 512
-PACKED_MEMBERS: Final = 128
-PACKED_BYTES: Final = 64
-"""Up to here Redis holds a hash, a set of integers or a sorted set in a compact form."""
 
 
 def type_of(value: Value | None) -> Simple:
@@ -59,7 +51,7 @@ def unlink(ctx: Context, key: bytes, *keys: bytes) -> Reply:
 
 
 def _present(ctx: Context, keys: tuple[bytes, ...]) -> int:
-    return sum(1 for key in keys if ctx.db.lookup(key) is not None)
+    return sum(1 for key in keys if ctx.db.peek(key) is not None)
 
 
 @command("EXISTS", "How many of the keys exist.", group="generic", since="1.0.0", flags="readonly fast", keys=ALL,
@@ -71,19 +63,24 @@ def exists(ctx: Context, key: bytes, *keys: bytes) -> Reply:
 @command("TOUCH", "How many of the keys exist, marking them as used.", group="generic", since="3.2.1",
          flags="readonly fast", keys=ALL, complexity="O(N) in keys")
 def touch(ctx: Context, key: bytes, *keys: bytes) -> Reply:
-    return _present(ctx, (key, *keys))
+    found = 0
+    for name in (key, *keys):
+        if ctx.db.peek(name) is not None:
+            ctx.db.use(name)
+            found += 1
+    return found
 
 
 @command("TYPE", "Type of the value of a key.", group="generic", since="1.0.0", flags="readonly fast", keys=FIRST)
 def type_(ctx: Context, key: bytes) -> Reply:
-    return type_of(ctx.db.lookup(key))
+    return type_of(ctx.db.peek(key))
 
 
 @command("KEYS", "All keys that match a pattern.", group="generic", since="1.0.0", flags="readonly",
          complexity="O(N) in the keys of the database")
 def keys_(ctx: Context, pattern: bytes) -> Reply:
     if is_literal(pattern):
-        return [pattern] if ctx.db.lookup(pattern) is not None else []
+        return [pattern] if ctx.db.peek(pattern) is not None else []
     names = ctx.db.keys()
     return names if pattern == b"*" else [name for name in names if matches(pattern, name, False)]
 
@@ -94,7 +91,7 @@ def scan(ctx: Context, cursor: bytes, *options: bytes) -> Reply:
     following, names = scan_names(ctx, wanted, ctx.db.keys, 0)
     living = []
     for name in names:
-        value = ctx.db.lookup(name)
+        value = ctx.db.peek(name)
         if value is not None and (wanted.type_name is None or type_of(value).text == wanted.type_name):
             living.append(name)
     return [b"%d" % following, living]
@@ -193,14 +190,14 @@ def persist(ctx: Context, key: bytes) -> Reply:
 
 def _left(ctx: Context, key: bytes) -> int:
     """Milliseconds left; -2 no key, -1 no expiry."""
-    if ctx.db.lookup(key) is None:
+    if ctx.db.peek(key) is None:
         return -2
     at = ctx.db.expiry(key)
     return -1 if at < 0 else max(0, at - ctx.now_ms)
 
 
 def _expires_at(ctx: Context, key: bytes) -> int:
-    return -2 if ctx.db.lookup(key) is None else ctx.db.expiry(key)
+    return -2 if ctx.db.peek(key) is None else ctx.db.expiry(key)
 
 
 @command("TTL", "Seconds until a key expires.", group="generic", since="1.0.0", flags="readonly fast", keys=FIRST)
@@ -266,9 +263,9 @@ def renamenx(ctx: Context, key: bytes, newkey: bytes) -> Reply:
 def _copied(value: Value) -> Value:
     if isinstance(value, Container):
         return value.copy()
-    if isinstance(value, bytearray | Rendered):
-        return as_bytes(value)
-    return value
+    if isinstance(value, bytearray):
+        return bytearray(value)
+    return as_bytes(value) if isinstance(value, Rendered) else value
 
 
 def database(ctx: Context, text: bytes) -> Database:
@@ -321,42 +318,12 @@ def move(ctx: Context, key: bytes, db: bytes) -> Reply:
     return 1
 
 
-# Looking inside
-
-def _has_long(value: Hash) -> bool:
-    return any(len(field) > PACKED_BYTES or len(text) > PACKED_BYTES for field, text in value.fields.items())
-
-
-def _encoding(value: Value) -> bytes:
-    if isinstance(value, List):
-        return b"quicklist"
-    if isinstance(value, Hash):
-        return b"hashtable" if value.size() > PACKED_FIELDS or _has_long(value) else b"listpack"
-    if isinstance(value, Set):
-        return b"intset" if value.integers and value.size() <= PACKED_FIELDS else b"hashtable"
-    if isinstance(value, SortedSet):
-        is_small = value.size() <= PACKED_MEMBERS and all(len(name) <= PACKED_BYTES for name in value.scores)
-        return b"listpack" if is_small else b"skiplist"
-    if isinstance(value, Container):
-        return value.type_name()
-    if isinstance(value, int):
-        return b"int"
-    if isinstance(value, bytearray):
-        return b"raw"
-    text = as_bytes(value)
-    if read_int(text) is not None:
-        return b"int"
-    return b"embstr" if len(text) <= 44 else b"raw"
-
-
-@command("OBJECT ENCODING", "How a value is held.", group="generic", since="2.2.3", flags="readonly",
-         keys=KeySpec(2, 2, 1))
-def object_encoding(ctx: Context, key: bytes) -> Reply:
-    value = ctx.db.lookup(key)
-    return None if value is None else _encoding(value)
-
-
-@command("OBJECT REFCOUNT", "How many references a value has; always 1.", group="generic", since="2.2.3",
-         flags="readonly", keys=KeySpec(2, 2, 1))
-def object_refcount(ctx: Context, key: bytes) -> Reply:
-    return None if ctx.db.lookup(key) is None else 1
+@command("WAIT", "Wait for replicas, of which there are none.", group="generic", since="3.0.0", flags="noscript")
+def wait(ctx: Context, numreplicas: bytes, timeout: bytes) -> Reply:
+    wanted = integer(numreplicas)
+    milliseconds = read_int(timeout)
+    if milliseconds is None:
+        raise RedisError(b"ERR timeout is not an integer or out of range")
+    if milliseconds < 0:
+        raise RedisError(TIMEOUT_NEGATIVE)
+    return 0 if wanted <= 0 or ctx.in_exec else Wait([], milliseconds, 0)

@@ -10,6 +10,8 @@ from typing import Final
 
 from heroredis.errors import RedisError, wrong_type
 from heroredis.keyspace.change import EXPIRED, Changes
+from heroredis.keyspace.limits import Limits
+from heroredis.keyspace.usage import LFU, Usage
 from heroredis.types.base import Container
 from heroredis.types.hash import Hash
 from heroredis.types.list import List
@@ -31,12 +33,17 @@ class Moment:
 class Database:
     """Keys to values. A container that has become empty is dropped by who emptied it (`drop_if_empty`)."""
 
-    def __init__(self, index: int, changes: Changes, moment: Moment) -> None:
+    def __init__(self, index: int, changes: Changes, moment: Moment, limits: Limits, usage: Usage) -> None:
         self.index = index
         self.data: dict[bytes, Value] = {}
         self.expires: dict[bytes, int] = {}
         self.expired = 0
         self.owned: tuple[bytes, ...] = ()
+        self.limits: Final = limits
+        self.noting = False
+        """Whether uses of keys are noted in `uses`."""
+        self.uses: dict[bytes, int] = {}
+        self._usage: Final = usage
         self._changes: Final = changes
         self._moment: Final = moment
         self._heap: list[tuple[int, bytes]] = []
@@ -44,10 +51,22 @@ class Database:
     # Reading
 
     def lookup(self, key: bytes) -> Value | None:
-        """The value, or None; a key whose time has come is removed first."""
+        """The value, or None; a key whose time has come is removed first. Counts as a use of the key."""
+        if self.expires and key in self.expires:
+            self.expire_if_due(key)
+        if self.noting and key in self.data:
+            self.use(key)
+        return self.data.get(key)
+
+    def peek(self, key: bytes) -> Value | None:
+        """The same, but no use."""
         if self.expires and key in self.expires:
             self.expire_if_due(key)
         return self.data.get(key)
+
+    def use(self, key: bytes) -> None:
+        """Note a use of a key that is there."""
+        self.uses[key] = self._usage.used(self.uses.get(key, -1), self._moment.now_ms)
 
     def expire_if_due(self, key: bytes) -> bool:
         at = self.expires.get(key, PERSISTENT)
@@ -58,7 +77,7 @@ class Database:
         return True
 
     def get_string(self, key: bytes) -> bytes | None:
-        value = self.data.get(key) if not self.expires else self.lookup(key)
+        value = self.data.get(key) if not self.expires and not self.noting else self.lookup(key)
         if type(value) is bytes:
             return value
         if value is None:
@@ -149,6 +168,8 @@ class Database:
     def remove(self, key: bytes) -> bool:
         if self.data.pop(key, None) is None:
             return False
+        if self.uses:
+            self.uses.pop(key, None)
         if self.expires:
             self.expires.pop(key, None)
         return True
@@ -164,6 +185,8 @@ class Database:
         """Tell a write: the only call by which anything outside hears of it."""
         changes = self._changes
         changes.dirty += 1
+        if self.noting and key in self.data and (self._usage.mode != LFU or key not in self.uses):
+            self.use(key)
         if changes.active:
             changes.tell(self.index, key, event, event_class)
 
@@ -213,6 +236,7 @@ class Database:
         kept = {key: value for key, value in self.data.items() if self.is_owned(key)} if self.owned else {}
         self.data = kept
         self.expires = {key: at for key, at in self.expires.items() if key in kept} if kept else {}
+        self.uses.clear()
         self._appoint()
         self._changes.dirty += before - len(kept)
         return before - len(kept)
@@ -224,6 +248,9 @@ class Database:
         my_expires, their_expires = self.expires, other.expires
         self._exchange(mine, theirs, their_expires)
         other._exchange(theirs, mine, my_expires)
+        my_uses = self.uses
+        self.uses = {key: note for key, note in other.uses.items() if key in self.data}
+        other.uses = {key: note for key, note in my_uses.items() if key in other.data}
 
     def _without(self, prefixes: tuple[bytes, ...]) -> dict[bytes, Value]:
         return {key: value for key, value in self.data.items() if not key.startswith(prefixes)}

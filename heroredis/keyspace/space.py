@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
+import random
 from typing import Final
 
 from heroredis.clock import Clock
 from heroredis.keyspace.change import Changes
 from heroredis.keyspace.database import Database, Moment
+from heroredis.keyspace.limits import Limits
 from heroredis.keyspace.scan import Scans
+from heroredis.keyspace.usage import LFU, OFF, Usage
 
 
 class Space:
     """The databases 0 to `count` - 1. Owned prefixes hold in database 0 only."""
 
-    def __init__(self, count: int, clock: Clock) -> None:
+    def __init__(self, count: int, clock: Clock, rng: random.Random | None = None) -> None:
         self.clock: Final = clock
         self.moment: Final = Moment(clock.now_ms())
         self.changes: Final = Changes()
         self.scans: Final = Scans()
-        self.databases: Final = [Database(index, self.changes, self.moment) for index in range(count)]
+        self.limits: Final = Limits()
+        self.usage: Final = Usage(rng or random.Random())
+        self.usage.started_s = self.moment.now_ms // 1000
+        self.databases: Final = [Database(index, self.changes, self.moment, self.limits, self.usage)
+                                 for index in range(count)]
 
     def refresh(self) -> int:
         """Read the clock for the batch that begins."""
         now = self.clock.now_ms()
         self.moment.now_ms = now
         return now
+
+    def note_uses(self, mode: int) -> None:
+        """Note from now on how keys are used, in this way; notes of another kind are given up."""
+        before = self.usage.mode
+        self.usage.mode = mode
+        for database in self.databases:
+            if LFU in (before, mode):
+                database.uses.clear()
+            database.noting = mode != OFF
 
     def own(self, prefixes: tuple[bytes, ...]) -> None:
         """Keys that begin so belong to an extension."""

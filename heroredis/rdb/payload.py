@@ -22,13 +22,12 @@ def wrap(value: object, list_size: int) -> bytes:
 
 
 def is_whole(payload: bytes) -> bool:
-    """Whether version and checksum are right; a checksum of 0 is not looked at."""
+    """Whether version and checksum are right."""
     if len(payload) < FOOTER:
         return False
     if int.from_bytes(payload[-10:-8], "little") > VERSION:
         return False
-    checksum = int.from_bytes(payload[-8:], "little")
-    return checksum == 0 or checksum == crc64(payload[:-8])
+    return int.from_bytes(payload[-8:], "little") == crc64(payload[:-8])
 
 
 def unwrap(payload: bytes) -> bytes | Container:

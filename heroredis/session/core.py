@@ -24,6 +24,7 @@ from heroredis.session.client import Client
 from heroredis.session.commits import Commits
 from heroredis.session.keeper import Keeper
 from heroredis.session.owner import Owner
+from heroredis.session.tuned import Tuned
 from heroredis.session.watch import Watches
 
 
@@ -47,7 +48,8 @@ class Core:
         self.clock: Final = clock
         self.parameters: Final = parameters
         self.rng: Final = rng or random.Random()
-        self.space: Final = Space(parameters.integer("databases"), clock)
+        self.space: Final = Space(parameters.integer("databases"), clock, self.rng)
+        self.tuned: Final = Tuned(self.space, parameters)
         self.journal: Final = self.space.changes.journal
         self.keeper = Keeper()
         self.registry: Final = Registry()

@@ -6,6 +6,7 @@ from typing import Final
 
 from hypothesis import strategies as st
 
+from heroredis.rdb.crc64 import crc64
 from tests.differential.grammar import (
     NO_INTEGERS,
     NUMBERS,
@@ -69,3 +70,38 @@ SIMILAR: Final = st.one_of(
         option(("MINMATCHLEN",), st.sampled_from((b"0", b"1", b"2", b"4", b"-1", b"x")))]),
     with_options("LCS", keys, keys, options=[flag("IDX"), flag("WITHMATCHLEN"), flag("IDX")]), call("LCS", keys, keys),
     call("LCS", keys, keys, word("LEN")), OTHERS)
+
+long: Final = st.sampled_from((b"x" * 64, b"x" * 65, b"y" * 44, b"y" * 45, b"1" * 20, b"12", b"99999", b"10000", b"z"))
+limits: Final = st.tuples(
+    word("CONFIG"), word("SET"),
+    word("hash-max-listpack-entries", "hash-max-ziplist-entries", "set-max-intset-entries", "zset-max-listpack-entries",
+         "zset-max-ziplist-value", "hash-max-listpack-value"), st.sampled_from((b"0", b"1", b"2", b"3", b"64", b"128")))
+ENCODINGS: Final = st.one_of(
+    call("OBJECT", word("ENCODING"), keys), call("OBJECT", word("ENCODING"), keys),
+    call("OBJECT", word("ENCODING"), keys), call("OBJECT", word("REFCOUNT"), keys),
+    call("OBJECT", word("FREQ"), keys), limits, call("SET", keys, long), call("APPEND", keys, long),
+    call("SETRANGE", keys, st.just(b"1"), long), call("INCR", keys), call("DECR", keys),
+    call("RPUSH", keys, long), call("HSET", keys, long, long), call("HSET", keys, long, long, long, long),
+    call("HSETNX", keys, long, long), call("HMSET", keys, long, long), call("HINCRBY", keys, long, st.just(b"100")),
+    call("HDEL", keys, long), call("COPY", keys, keys, word("REPLACE")), call("RENAME", keys, keys), call("DEL", keys))
+
+PAYLOADS: Final = (
+    *(body + crc64(body).to_bytes(8, "little") for body in (
+        b"\x00\x05hello\x0a\x00", b"\x00\x05hellx\x0b\x00", b"\x00\x05hello\x09\x00",
+        b"\x02\x00\x0a\x00", b"\x63\x00\x0a\x00", b"\x00\x81" + b"\xff" * 7 + b"\xf7\x0a\x00", b"\x0a\x00",
+        b"\x00\xc0\x07\x09\x00", b"\x00\xc3\x02\x05\x00a\x0a\x00", b"\x01\x02\x01a\xc0\x07\x0a\x00",
+        b"\x04\x01\x01f\x01v\x0a\x00", b"\x04\x00\x0a\x00", b"\x00\xc3\x09\x0c\x02abc\xe0\x00\x02\x00!\x0a\x00")),
+    b"", b"...", b"\x00\x05hello\x0a\x00" + bytes(8))
+RESTORING: Final = st.one_of(
+    with_options("RESTORE", keys, st.sampled_from((b"0", b"0", b"100000", b"-1", b"x")),
+                 st.sampled_from(PAYLOADS), options=[
+        flag("REPLACE", "ABSTTL"), option(("IDLETIME",), st.sampled_from((b"10", b"-1", b"x", b"0"))), bogus(),
+        option(("FREQ",), st.sampled_from((b"10", b"-1", b"256", b"0")))]),
+    call("RESTORE", keys, st.just(b"0"), st.sampled_from(PAYLOADS), word("REPLACE")),
+    call("RESTORE", keys, st.just(b"32503680000000"), st.sampled_from(PAYLOADS), word("ABSTTL")),
+    call("RESTORE", keys, st.just(b"5"), st.sampled_from(PAYLOADS), word("ABSTTL"), word("REPLACE")),
+    call("WAIT", st.sampled_from((b"0", b"-1", b"x")), st.sampled_from((b"0", b"1", b"-1", b"x"))),
+    with_options("MIGRATE", st.just(b"127.0.0.1"), st.just(b"1"), st.sampled_from((b"a", b"", b"b")), st.sampled_from(
+        (b"0", b"x")), st.sampled_from((b"10", b"x")), options=[
+            flag("COPY", "REPLACE", "KEYS", "AUTH"), option(("AUTH", "KEYS"), keys), bogus()], most=2),
+    call("PTTL", keys), OTHERS, call("DUMP", st.just(b"nothing")))

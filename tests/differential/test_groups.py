@@ -22,6 +22,7 @@ GROUPS: Final = {
     "strings": grammar.STRINGS, "lists": grammar.LISTS, "hashes": grammar.HASHES, "keys": grammar.GENERIC,
     "scans": grammar.SCANS, "connection": grammar.CONNECTION, "errors": grammar.ERRORS,
     "bitmaps": grammar_values.BITMAPS, "similar": grammar_values.SIMILAR,
+    "restoring": grammar_values.RESTORING,
 }
 ordinary = settings(
     max_examples=EXAMPLES, deadline=None, derandomize=os.environ.get("CI") == "true", print_blob=True,
