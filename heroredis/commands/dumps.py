@@ -103,7 +103,7 @@ def _restore(ctx: Context, key: bytes, ttl: bytes, payload: bytes, words: tuple[
 
 
 @command("RESTORE", "Make a key from what DUMP gave.", group="generic", since="2.6.0", flags="write denyoom",
-         keys=FIRST, complexity="O(N)")
+         keys=FIRST, complexity="O(N)", journal="restored")
 def restore(ctx: Context, key: bytes, ttl: bytes, serialized_value: bytes, *options: bytes) -> Reply:
     return _restore(ctx, key, ttl, serialized_value, options)
 
