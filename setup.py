@@ -43,6 +43,9 @@ HOT = [
     "ourdb/recovery.py",
     "ourdb/segment.py",
     "ourdb/store.py",
+    "jobs/admission.py",
+    "jobs/answers.py",
+    "jobs/arguments.py",
     "jobs/commands.py",
     "jobs/counts.py",
     "jobs/handlers.py",
@@ -51,6 +54,8 @@ HOT = [
     "jobs/ourdb_store.py",
     "jobs/redis_queue.py",
     "jobs/schedule.py",
+    "jobs/steer_commands.py",
+    "jobs/steering.py",
     "jobs/worker.py",
 ]
 """What a request or a job passes through; the rest is interpreted on purpose (msgspec, pydantic, asyncio glue)."""

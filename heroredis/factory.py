@@ -113,6 +113,7 @@ class ServerFactory:
     def _add_jobs(self, server: Server) -> None:
         from jobs.extension import JobsExtension
         from jobs.handlers import Handlers
+        from jobs.limits import Limits
         from ourdb import OurDBError
 
         config = self.config
@@ -129,7 +130,8 @@ class ServerFactory:
         self._jobs = JobsExtension(
             path=config.jobs_path(), durability=config.durability, workers=config.jobs.worker_count,
             poll_interval_s=parse_duration_ms(config.jobs.queue_poll_interval) / 1000,
-            handlers=handlers or Handlers(),
+            handlers=handlers or Handlers(), stuck_ms=parse_duration_ms(config.jobs.stuck_after),
+            limits=Limits(config.jobs.max_params, config.jobs.max_result, config.jobs.poison_after),
         )
         try:
             server.add_extension(self._jobs)

@@ -138,6 +138,12 @@ class JobsSettings:
                                       "woke a worker")
     handlers: str = option("", _text, "module or file with the handlers, with an optional :NAME (default handlers)",
                            flag="--handlers")
+    max_params: int = option(16 * 1024 * 1024, _between(0, 512 * 1024 * 1024), "bytes of a job's params at most")
+    max_result: int = option(16 * 1024 * 1024, _between(0, 512 * 1024 * 1024), "bytes of a job's result at most")
+    poison_after: int = option(3, _between(0, 1_000_000), "worker deaths after which a job is set aside with the "
+                               "reason poison; 0 = never")
+    stuck_after: str = option("10m", _duration, "how long a handler may run, beyond its timeout, before the log "
+                              "names it as stuck; 0 = no such alarm")
     grace: str = option("10s", _duration, "how long running handlers may go on when the server stops")
 
 

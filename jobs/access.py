@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Final
 
 from heroredis.extension import Command, RedisError
-from jobs.commands import fetch_options
+from jobs.arguments import fetch_options
 from jobs.redis_queue import QUEUE_PREFIX
 
 EVERY_TOPIC: Final = QUEUE_PREFIX + b"*"
@@ -24,7 +24,7 @@ def queues_of(command: Command, argv: list[bytes], topic_of: Callable[[int], str
     if command.name == "JOB.LIST":
         topics = [word for option, word in pairwise(argv) if option.upper() == b"TOPIC"]
         return [QUEUE_PREFIX + topic for topic in topics] or [EVERY_TOPIC]
-    if command.name in ("JOB.STATS", "JOB.TOPICS"):
+    if command.name in ("JOB.STATS", "JOB.TOPICS", "JOB.WORKERS"):
         return [QUEUE_PREFIX + topic for topic in argv[1:]] or [EVERY_TOPIC]
     found = []
     for name, word in zip(command.arguments, argv[1:], strict=False):

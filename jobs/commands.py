@@ -10,7 +10,6 @@ from heroredis.extension import (
     NULL_ARRAY,
     OK,
     Args,
-    Client,
     Command,
     Context,
     Durable,
@@ -19,63 +18,19 @@ from heroredis.extension import (
     Simple,
     Wait,
     command,
-    integer,
     natural,
-    raw,
 )
-from jobs.counts import Counts
+from jobs.answers import counts_map, job_pairs, version_pairs
+from jobs.arguments import LONGEST_WAIT_MS, author, create_options, decoded, fetch_options, job_id_of, token_of
+from jobs.declared import TABLE
 from jobs.errors import BadOption, no_job
-from jobs.job import Job
 from jobs.manager import JobManager
-from jobs.options import PLAIN, JobOptions, check_topic
+from jobs.options import PLAIN
 from jobs.states import ENDED, STATES
+from jobs.steer_commands import SteerCommands
 
 MAX_COUNT: Final = 1000
 DEFAULT_HISTORY: Final = 100
-LONGEST_WAIT_MS: Final = 1 << 50
-CREATE_VALUES: Final = {
-    "DELAY": natural, "AT": natural, "PRIORITY": natural, "RETRY": natural, "BACKOFF": raw, "TIMEOUT": natural,
-    "META": raw,
-}
-
-
-def author(client: Client) -> str:
-    """Who made a change, for the history: the connection's name, else its address."""
-    return client.name.decode("utf-8", "replace") if client.name else f"client {client.addr}"
-
-
-def decoded(text: bytes) -> str:
-    try:
-        return text.decode()
-    except UnicodeDecodeError:
-        raise BadOption("topics, states and names are UTF-8 text") from None
-
-
-def job_id_of(text: bytes) -> int:
-    number = integer(text)
-    if number < 1:
-        raise BadOption(f"job ids are whole numbers from 1, not {number}")
-    return number
-
-
-def job_pairs(job: Job) -> list[tuple[object, object]]:
-    """A job as JOB.GET answers it."""
-    return [
-        (b"id", job.job_id), (b"topic", job.topic), (b"state", job.state), (b"reason", job.reason),
-        (b"params", job.params), (b"result", job.result), (b"error", job.error), (b"traceback", job.traceback),
-        (b"attempts", job.attempts), (b"max_attempts", job.max_attempts), (b"priority", job.priority),
-        (b"created_at", job.created_at), (b"run_at", job.run_at), (b"started_at", job.started_at),
-        (b"ended_at", job.ended_at), (b"worker", job.worker), (b"tags", list(job.tags)),
-        (b"timeout", job.timeout_ms), (b"meta", job.meta or None),
-    ]
-
-
-def version_pairs(job: Job) -> list[tuple[object, object]]:
-    return [*job_pairs(job), (b"version", job.version), (b"at", job.at), (b"by", job.by)]
-
-
-def counts_map(counts: Counts) -> Map:
-    return Map([(state.encode(), counts[state]) for state in STATES])
 
 
 class JobCommands:
@@ -83,27 +38,19 @@ class JobCommands:
 
     def __init__(self, manager: Callable[[], JobManager]) -> None:
         self._manager: Final = manager
+        self.steering: Final = SteerCommands(manager)
 
     def commands(self) -> list[Command]:
-        table: list[tuple[str, str, str, Callable[..., Reply]]] = [
-            ("JOB.CREATE", "Make a job; answers its id once it is on disk.", "write denyoom", self.create),
-            ("JOB.MCREATE", "Make several jobs of a topic in one commit.", "write denyoom", self.mcreate),
-            ("JOB.GET", "A job as it is now.", "readonly fast", self.get),
-            ("JOB.HISTORY", "All versions of a job, newest first.", "readonly", self.history),
-            ("JOB.STATUS", "Set the state of a job by hand.", "write", self.status),
-            ("JOB.FETCH", "Take waiting jobs to work on them, waiting for some.", "write blocking", self.fetch),
-            ("JOB.COMPLETE", "End a job as done with its result.", "write", self.complete),
-            ("JOB.FAIL", "End an attempt with an error; the job may be tried again.", "write", self.fail),
-            ("JOB.CANCEL", "End a job that has not begun.", "write", self.cancel),
-            ("JOB.LIST", "Jobs, newest first, by topic and state.", "readonly", self.list_),
-            ("JOB.STATS", "Counts by state.", "readonly fast", self.stats),
-            ("JOB.TOPICS", "Counts by topic and state.", "readonly", self.topics),
-            ("JOB.WAIT", "Wait until a job is done or error.", "readonly blocking", self.wait),
-            ("JOB.HELP", "Shows this help.", "readonly fast", self.help),
-        ]
+        handlers: dict[str, Callable[..., Reply]] = {
+            "JOB.CREATE": self.create, "JOB.MCREATE": self.mcreate, "JOB.GET": self.get, "JOB.HISTORY": self.history,
+            "JOB.STATUS": self.status, "JOB.FETCH": self.fetch, "JOB.COMPLETE": self.complete, "JOB.FAIL": self.fail,
+            "JOB.LIST": self.list_, "JOB.STATS": self.stats, "JOB.TOPICS": self.topics, "JOB.WAIT": self.wait,
+            "JOB.HELP": self.help, **self.steering.handlers(),
+        }
         return [
-            command(name, summary, group="job", since="0.1.0", flags=flags, keys=NO_KEYS)(run)
-            for name, summary, flags, run in table
+            command(name, summary, group="job", since="0.1.0", flags=flags, keys=NO_KEYS,
+                    complexity=complexity)(handlers[name])
+            for name, (_, summary, flags, complexity) in TABLE.items()
         ]
 
     def create(self, ctx: Context, topic: bytes, params: bytes, *options: bytes) -> Reply:
@@ -140,6 +87,7 @@ class JobCommands:
             raise BadOption(f"give a count of 1 to {MAX_COUNT} and a timeout in milliseconds")
         topics, lease_ms, worker = fetch_options([topic, *rest], author(ctx.client))
         manager = self._manager()
+        self.steering.fetched(ctx.client, worker, topics)
         jobs: list[object] = []
         for name in topics:
             while len(jobs) < wanted:
@@ -155,18 +103,12 @@ class JobCommands:
         return Wait([("topic", name, "") for name in topics], milliseconds, NULL_ARRAY)
 
     def complete(self, ctx: Context, job_id: bytes, result: bytes, *options: bytes) -> Reply:
-        token, _ = end_options(options, ())
+        token, _ = token_of(options)
         return Durable(OK, self._manager().finish(job_id_of(job_id), result, author(ctx.client), token))
 
     def fail(self, ctx: Context, job_id: bytes, error: bytes, *options: bytes) -> Reply:
-        token, dead = end_options(options, ("DEAD",))
+        token, dead = token_of(options, ("DEAD",))
         return Durable(OK, self._manager().fail(job_id_of(job_id), error, author(ctx.client), token, final=dead))
-
-    def cancel(self, ctx: Context, job_id: bytes, *reason: bytes) -> Reply:
-        if len(reason) > 1:
-            raise BadOption("give the reason as one argument")
-        why = reason[0] if reason else b"cancelled"
-        return Durable(OK, self._manager().cancel(job_id_of(job_id), author(ctx.client), why))
 
     def list_(self, ctx: Context, *options: bytes) -> Reply:
         found = Args(options).options(("IDS",), {"TOPIC": decoded, "STATE": decoded, "CURSOR": natural,
@@ -189,7 +131,13 @@ class JobCommands:
         return counts_map(self._manager().stats(decoded(topic[0]) if topic else None))
 
     def topics(self, ctx: Context) -> Reply:
-        return Map([(name, counts_map(counts)) for name, counts in self._manager().topics().items()])
+        manager = self._manager()
+        rows: list[tuple[object, object]] = []
+        for name, counts in manager.topics().items():
+            shown = counts_map(counts)
+            shown.pairs.append((b"paused", int(name in manager.paused)))
+            rows.append((name, shown))
+        return Map(rows)
 
     def wait(self, ctx: Context, job_id: bytes, timeout: bytes) -> Reply:
         number, milliseconds = job_id_of(job_id), natural(timeout)
@@ -204,68 +152,7 @@ class JobCommands:
         return Wait([("end", number, "")], milliseconds, NULL_ARRAY)
 
     def help(self, ctx: Context) -> Reply:
-        return [Simple(line.encode()) for line in HELP]
-
-
-def create_options(options: tuple[bytes, ...]) -> JobOptions:
-    """The options of JOB.CREATE; TAG may be repeated."""
-    tags: list[str] = []
-
-    def tag(text: bytes) -> bool:
-        tags.append(decoded(text))
-        return True
-
-    found = Args(options).options((), {**CREATE_VALUES, "TAG": tag})
-    if "DELAY" in found and "AT" in found:
-        raise BadOption("give DELAY or AT, not both")
-
-    def number(name: str, default: int) -> int:
-        value = found.get(name, default)
-        return value if isinstance(value, int) else default
-
-    backoff, meta = found.get("BACKOFF"), found.get("META")
-    return JobOptions(
-        delay_ms=number("DELAY", 0), run_at=number("AT", 0), priority=number("PRIORITY", PLAIN.priority),
-        retries=number("RETRY", 0) if "RETRY" in found else None, timeout_ms=number("TIMEOUT", 0), tags=tuple(tags),
-        backoff=decoded(backoff) if isinstance(backoff, bytes) else PLAIN.backoff,
-        meta=meta if isinstance(meta, bytes) else b"",
-    )
-
-
-def fetch_options(words: list[bytes], worker: str) -> tuple[list[str], int, str]:
-    """Topics, lease in ms (0 = the connection's) and worker name; options stand behind the topics."""
-    lease_ms = 0
-    while len(words) > 2 and words[-2].upper() in (b"LEASE", b"WORKER"):
-        if words[-2].upper() == b"LEASE":
-            lease_ms = natural(words[-1])
-            if not 1 <= lease_ms <= LONGEST_WAIT_MS:
-                raise BadOption("give a LEASE of at least 1 ms")
-        else:
-            worker = decoded(words[-1])
-        words = words[:-2]
-    return [check_topic(decoded(word)) for word in words], lease_ms, worker
-
-
-def end_options(options: tuple[bytes, ...], flags: tuple[str, ...]) -> tuple[str | None, bool]:
-    found = Args(options).options(flags, {"TOKEN": decoded})
-    token = found.get("TOKEN")
-    return (token if isinstance(token, str) else None), "DEAD" in found
-
-
-HELP: Final = (
-    "JOB.<command> [<argument> ...]. Ids are whole numbers, times Unix milliseconds. Commands are:",
-    "JOB.CREATE topic params [DELAY ms | AT ms] [PRIORITY 0-255] [RETRY n] [BACKOFF spec] [TIMEOUT ms] [TAG t]*"
-    " [META json]",
-    "JOB.MCREATE topic params [params ...]",
-    "JOB.GET id",
-    "JOB.HISTORY id [COUNT n]",
-    "JOB.STATUS id new|active|done|error",
-    "JOB.FETCH count timeout-ms topic [topic ...] [LEASE ms] [WORKER name]",
-    "JOB.COMPLETE id result [TOKEN t]",
-    "JOB.FAIL id error [TOKEN t] [DEAD]",
-    "JOB.CANCEL id [reason]",
-    "JOB.LIST [TOPIC t] [STATE s] [CURSOR c] [COUNT n] [IDS]",
-    "JOB.STATS [topic]",
-    "JOB.TOPICS",
-    "JOB.WAIT id timeout-ms",
-)
+        lines = ["JOB.<command> [<argument> ...]. Ids are whole numbers, times Unix milliseconds. Commands are:"]
+        for name, (syntax, summary, _, _) in TABLE.items():
+            lines += [f"{name} {syntax}".rstrip(), f"    {summary}"]
+        return [Simple(line.encode()) for line in lines]

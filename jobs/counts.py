@@ -70,6 +70,9 @@ class Tally:
             self._topics[topic] = counts
         counts.add(state, 1)
 
+    def leave(self, topic: str, state: str) -> None:
+        self._topics[topic].add(state, -1)
+
     def move(self, topic: str, before: str, after: str) -> None:
         counts = self._topics[topic]
         counts.add(before, -1)

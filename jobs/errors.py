@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from heroredis.extension import JobNotFound, JobRefused
+from heroredis.extension import Committing, JobNotFound, JobRefused
 
-__all__ = ["BadOption", "BadState", "InvalidParams", "JobNotFound", "JobRefused", "NotStored", "Refused", "StaleToken"]
+__all__ = ["BadOption", "BadState", "InvalidParams", "JobNotFound", "JobRefused", "NotStored", "Refused", "StaleToken",
+           "TooOld"]
 
 
 class BadOption(JobRefused):
@@ -24,8 +25,8 @@ class BadState(JobRefused):
 class StaleToken(JobRefused):
     """The attempt that the token stands for is over."""
 
-    def __init__(self, job_id: int) -> None:
-        super().__init__("STALE", f"token of job {job_id} is no longer valid")
+    def __init__(self, job_id: int, why: str = "") -> None:
+        super().__init__("STALE", f"token of job {job_id} is no longer valid" + (f": {why}" if why else ""))
 
 
 class Refused(JobRefused):
@@ -42,9 +43,22 @@ class NotStored(JobRefused):
         super().__init__("IOERR", str(cause))
 
 
+class TooOld(JobRefused):
+    """The events behind a cursor are gone."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("TOOOLD", message)
+
+
 class InvalidParams(ValueError):
     """The params of a job are not what its handler reads."""
 
 
 def no_job(job_id: int) -> JobNotFound:
     return JobNotFound(f"no job with id {job_id}")
+
+
+def stored(commit: Committing) -> None:
+    """NotStored when the commit failed."""
+    if commit.error is not None:
+        raise NotStored(commit.error)

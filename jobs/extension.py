@@ -20,6 +20,7 @@ from jobs.access import queues_of
 from jobs.commands import JobCommands
 from jobs.handlers import Handlers
 from jobs.job import Job
+from jobs.limits import Limits
 from jobs.manager import JobManager
 from jobs.ourdb_store import OurDBStore
 from jobs.plain_keys import PlainKeys
@@ -28,6 +29,8 @@ from jobs.store import JobStore
 from jobs.worker import WorkerPool
 from ourdb import OurDB
 
+RECHECK_MS: Final = 250
+"""How soon a jump of the wall clock is noticed while jobs wait for their time."""
 logger = logging.getLogger("heroredis.jobs")
 
 
@@ -37,16 +40,19 @@ class JobsExtension(Extension):
     name = "jobs"
 
     def __init__(self, *, path: Path, durability: str, workers: int, poll_interval_s: float, handlers: Handlers,
-                 open_store: Callable[[], JobStore] | None = None) -> None:
+                 open_store: Callable[[], JobStore] | None = None, limits: Limits | None = None,
+                 stuck_ms: int = 0) -> None:
         self._open: Final = open_store or (lambda: OurDBStore(OurDB(path, durability=durability)))
         self._workers: Final = workers
         self._poll_interval_s: Final = poll_interval_s
         self._handlers: Final = handlers
+        self._limits: Final = limits or Limits()
+        self._stuck_ms: Final = stuck_ms
         self._core: Core | None = None
         self._manager: JobManager | None = None
         self._pool: WorkerPool | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = 0
+        self._timer_at = 0.0
         self._plain_keys: Final = PlainKeys(lambda: self.manager)
         self._commands: Final = JobCommands(lambda: self.manager)
 
@@ -72,13 +78,18 @@ class JobsExtension(Extension):
         store = self._open()
         self._core = core
         queue = RedisJobManager(core.space.databases[0], lambda job_id: manager.live.get(job_id))
-        manager = JobManager(store, queue, core.clock, core.commits.when_done, core.rng)
+        manager = JobManager(store, queue, core.clock, core.commits.when_done, core.rng, self._limits)
         self._manager = manager
-        self._pool = WorkerPool(manager, self._handlers, self._workers, self._poll_interval_s)
-        manager.retries_of = self._handlers.retries
+        self._pool = WorkerPool(manager, self._handlers, self._workers, self._poll_interval_s,
+                                self._stuck_ms)
+        manager.defaults_of = self._handlers.defaults
         manager.on_push = self._pushed
         manager.on_end = self._ended
         manager.on_schedule = self._arm
+        manager.on_revoke = self._pool.revoke
+        manager.later = self._later
+        manager.embedded = lambda: [(worker.name, worker.job) for worker in self.pool.workers]
+        manager.embedded_topics = self._handlers.topics
         super().attach(core)
 
     async def start(self) -> None:
@@ -104,18 +115,28 @@ class JobsExtension(Extension):
         if self._core is not None:
             self._core.signal(("end", job.job_id, ""))
 
+    def _later(self, action: Callable[[], None]) -> None:
+        if self._core is None or self._core.loop is None:
+            action()
+        else:
+            self._core.loop.call_soon(action)
+
     def _arm(self) -> None:
-        """One timer, for the soonest appointment."""
-        at = self.manager.schedule.next_at()
-        if at is None or self._core is None or self._core.loop is None:
+        """One timer, for the soonest appointment or deadline. Appointments are by the wall clock, which may be set:
+        it is looked at again and again."""
+        if self._core is None or self._core.loop is None:
             return
+        delay_ms = self.manager.next_due_ms()
+        if delay_ms < 0:
+            return
+        loop = self._core.loop
+        at = loop.time() + min(delay_ms, RECHECK_MS) / 1000
         if self._timer is not None:
             if self._timer_at <= at:
                 return
             self._timer.cancel()
         self._timer_at = at
-        delay = max(0, at - self._core.clock.now_ms()) / 1000
-        self._timer = self._core.loop.call_later(min(delay, 3600.0), self._due)
+        self._timer = loop.call_at(at, self._due)
 
     def _due(self) -> None:
         self._timer = None
@@ -137,11 +158,14 @@ class JobsExtension(Extension):
 
     def client_closed(self, client: Client) -> None:
         if self._manager is not None:
+            self._commands.steering.gone(client)
             self.manager.owner_gone(client.client_id, "server")
 
     def info(self) -> list[tuple[str, list[tuple[str, str]]]]:
         counts = self.manager.stats()
         facts = [(f"jobs_{state}", str(counts[state])) for state in counts]
+        facts += [("jobs_blocked_loop", str(self.pool.watchdog.blocked)), ("jobs_stuck", str(self.pool.watchdog.stuck)),
+                  ("jobs_paused_topics", str(len(self.manager.paused)))]
         facts += [("jobs_workers", str(len(self.pool.workers))), ("jobs_busy_workers", str(len(self.pool.running()))),
                   ("jobs_ignored_pushes", str(self._plain_keys.ignored_pushes))]
         return [("jobs", facts)]

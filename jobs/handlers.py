@@ -4,31 +4,41 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from types import CodeType
 from typing import Any, Final, get_type_hints
 
 import msgspec
 
 from jobs.errors import InvalidParams
-from jobs.job import Job
+from jobs.job import DEFAULT_BACKOFF, Job
+from jobs.retry import check_backoff
+from jobs.run import Run
 
 Function = Callable[..., Any]
+Backoff = Callable[[int, BaseException], float]
 JOB_NAMES: Final = ("job", "_job")
 
 
 class Handler:
     """One topic's function. `timeout` in seconds, 0 = none."""
 
-    def __init__(self, topic: str, function: Function, retries: int, timeout: float) -> None:
+    def __init__(self, topic: str, function: Function, retries: int, timeout: float,
+                 backoff: str | Backoff = DEFAULT_BACKOFF) -> None:
         self.topic: Final = topic
         self.function: Final = function
         self.retries: Final = retries
         self.timeout: Final = timeout
+        self.backoff: Final = backoff if isinstance(backoff, str) else DEFAULT_BACKOFF
+        self.wait_after: Final = None if isinstance(backoff, str) else backoff
+        """The program's own backoff: seconds to wait after (number of the failed attempt, its error)."""
         self.is_async: Final = inspect.iscoroutinefunction(function)
         self._arguments: Final = _readers(function)
+        self.wants_run: Final = Run in self._arguments
+        self.is_plain: Final = self.is_async and not timeout and not self.wants_run
 
-    def arguments(self, job: Job) -> list[object]:
+    def arguments(self, job: Job, run: Run | None = None) -> list[object]:
         """What the function is called with; InvalidParams when the params do not fit its types."""
-        return [job if kind is None else _typed(job, kind) for kind in self._arguments]
+        return [job if kind is None else run if kind is Run else _typed(job, kind) for kind in self._arguments]
 
 
 def _readers(function: Function) -> list[Any]:
@@ -77,15 +87,19 @@ class Handlers:
     def __init__(self) -> None:
         self._by_topic: Final[dict[str, Handler]] = {}
 
-    def on(self, topic: str, *, retries: int = 0, timeout: float = 0) -> Callable[[Function], Function]:
-        """Decorator: `function` runs the jobs of `topic`. `retries` = runs after the first failed one."""
+    def on(self, topic: str, *, retries: int = 0, timeout: float = 0,
+           backoff: str | Backoff = DEFAULT_BACKOFF) -> Callable[[Function], Function]:
+        """Decorator: `function` runs the jobs of `topic`. `retries` = runs after the first failed one; `backoff` is
+        `fixed:MS`, `exp:MS[:MAX[:JITTER%]]`, `list:MS,MS,...` or a function (attempt, error) -> seconds."""
+        if isinstance(backoff, str):
+            check_backoff(backoff)
 
         def register(function: Function) -> Function:
             if topic in self._by_topic:
                 raise ValueError(f"topic {topic!r} already has a handler")
             if retries < 0 or timeout < 0:
                 raise ValueError(f"topic {topic!r}: retries and timeout cannot be negative")
-            self._by_topic[topic] = Handler(topic, function, retries, timeout)
+            self._by_topic[topic] = Handler(topic, function, retries, timeout, backoff)
             return function
 
         return register
@@ -93,9 +107,19 @@ class Handlers:
     def get(self, topic: str) -> Handler | None:
         return self._by_topic.get(topic)
 
+    def codes(self) -> dict[CodeType, str]:
+        """The code of each async handler with its topic: what a blocked loop is recognised by."""
+        found: dict[CodeType, str] = {}
+        for topic, handler in self._by_topic.items():
+            code = getattr(inspect.unwrap(handler.function), "__code__", None)
+            if handler.is_async and isinstance(code, CodeType):
+                found[code] = topic
+        return found
+
     def topics(self) -> list[str]:
         return sorted(self._by_topic)
 
-    def retries(self, topic: str) -> int:
+    def defaults(self, topic: str) -> tuple[int, str]:
+        """Retries and backoff of jobs that are made without them."""
         handler = self._by_topic.get(topic)
-        return 0 if handler is None else handler.retries
+        return (0, DEFAULT_BACKOFF) if handler is None else (handler.retries, handler.backoff)

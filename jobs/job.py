@@ -14,6 +14,27 @@ DEFAULT_PRIORITY: Final = 100
 DEFAULT_BACKOFF: Final = "exp:1000:3600000:20"
 
 
+class Extra(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What few jobs carry. New fields are appended, with a default: old records stay readable."""
+
+    expires_at: int = 0
+    unique: bytes = b""
+    unique_until: int = 0
+    """0 = while the job is new or active."""
+    idempotency: bytes = b""
+    idempotency_until: int = 0
+    schedule: str = ""
+    """The schedule that made it, and the moment it was made for."""
+    scheduled_for: int = 0
+    trail: int = 0
+    """The record that holds its log lines."""
+    progress: int = 0
+    progress_text: str = ""
+
+
+NO_EXTRA: Final = Extra()
+
+
 class Job(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A job as one of its versions shows it. Times are Unix milliseconds, 0 = not yet."""
 
@@ -44,6 +65,12 @@ class Job(msgspec.Struct, frozen=True, array_like=True, gc=False):
     timeout_ms: int = 0
     backoff: str = DEFAULT_BACKOFF
     meta: bytes = b""
+    extra: Extra | None = None
+
+    @property
+    def more(self) -> Extra:
+        """The rarely used facts, with their defaults where the job has none."""
+        return NO_EXTRA if self.extra is None else self.extra
 
     @property
     def id(self) -> int:
@@ -101,6 +128,16 @@ def _readable(shown: dict[str, object], name: str, value: bytes | None) -> None:
         shown[name + "_base64"] = base64.b64encode(value).decode()
 
 
+def _show_extra(shown: dict[str, object], extra: Extra) -> None:
+    for name in ("expires_at", "unique_until", "schedule", "scheduled_for", "progress", "progress_text"):
+        value = cast("object", getattr(extra, name))
+        if value:
+            shown[name] = value
+    for name, key in (("unique", extra.unique), ("idempotency", extra.idempotency)):
+        if key:
+            _readable(shown, name, key)
+
+
 def to_json(job: Job) -> bytes:
     """The job for people and programs; bytes that are no UTF-8 come as `<name>_base64`."""
     shown: dict[str, object] = {"id": job.job_id, "topic": job.topic, "state": job.state, "reason": job.reason}
@@ -113,4 +150,6 @@ def to_json(job: Job) -> bytes:
         shown[name] = cast("object", getattr(job, name))
     if job.meta:
         _readable(shown, "meta", job.meta)
+    if job.extra is not None:
+        _show_extra(shown, job.extra)
     return msgspec.json.encode(shown)

@@ -5,241 +5,206 @@ Synchronous core on the server's loop. A new job is shown, handed out and answer
 
 from __future__ import annotations
 
-import logging
-import os
-import random
-from collections.abc import Callable, Sequence
 from typing import Final
 
 from msgspec.structs import replace
 
-from heroredis.extension import Clock, Committing
-from jobs.counts import Counts, Tally
-from jobs.errors import BadState, NotStored, StaleToken, no_job
-from jobs.job import Job, params_bytes
-from jobs.options import PLAIN, JobOptions, check_topic
-from jobs.queue import JobQueue
+from heroredis.extension import Committing
+from jobs.admission import Admission
+from jobs.errors import BadState, StaleToken, no_job
+from jobs.job import Job
+from jobs.limits import cut
+from jobs.notes import Note
 from jobs.retry import delay_ms
-from jobs.schedule import Schedule
-from jobs.states import ACTIVE, DONE, ENDED, ERROR, NEW, TRANSITIONS, VERBS, Reason
-from jobs.store import JobStore
+from jobs.states import (
+    ACTIVE,
+    COMPLETE,
+    DONE,
+    ENDED,
+    ERROR,
+    EXPIRE,
+    FAIL,
+    GIVE_BACK,
+    NEW,
+    POISON,
+    RETRY,
+    SNOOZE,
+    START,
+    TRANSITIONS,
+    VERBS,
+    Reason,
+)
 
-logger = logging.getLogger("heroredis.jobs")
-HAND_LEASE_MS: Final = 60_000
-MAX_LOSSES: Final = 100
 EMBEDDED: Final = 0
-Defer = Callable[[Committing, Callable[[], None]], None]
-Subscriber = Callable[[Job], None]
+SLICE: Final = 500
+"""Appointments that are kept in one go; the loop does other work before the next ones."""
 
 
-class Landing:
-    """What one commit brings once it has ended: jobs that begin to exist, and ends that may be told."""
-
-    def __init__(self, commit: Committing) -> None:
-        self.commit: Final = commit
-        self.made: Final[list[Job]] = []
-        self.ended: Final[list[Job]] = []
-
-
-class Lifecycle:
-    """Jobs over a store (the truth) and a queue (who is next). `defer` calls back on the loop after a commit."""
-
-    def __init__(self, store: JobStore, queue: JobQueue, clock: Clock, defer: Defer,
-                 rng: random.Random | None = None) -> None:
-        self.store: Final = store
-        self.queue: Final = queue
-        self.tally: Final = Tally()
-        self.live: Final[dict[int, Job]] = {}
-        """New and active jobs whose first record is on disk."""
-        self.schedule: Final = Schedule()
-        self.retries_of: Callable[[str], int] = lambda topic: 0
-        self.on_push: Callable[[str], None] = lambda topic: None
-        self.on_end: Callable[[Job], None] = lambda job: None
-        self.on_schedule: Callable[[], None] = lambda: None
-        self._clock: Final = clock
-        self._defer: Final = defer
-        self._rng: Final = rng or random.Random()
-        self._epoch: Final = os.urandom(4).hex()
-        self._unsynced: Final[dict[int, Job]] = {}
-        self._owners: Final[dict[int, int]] = {}
-        self._held: Final[dict[int, dict[int, None]]] = {}
-        self._ending: Final[set[int]] = set()
-        self._landing: Landing | None = None
-        self._subscribers: Final[list[Subscriber]] = []
+class Lifecycle(Admission):
+    """Every change of a job's state."""
 
     # Start
 
     def recover(self) -> int:
         """Rebuild the working set from the store: new jobs stand in line again, active ones return. How many live."""
         now = self._clock.now_ms()
-        for job in self.store.newest():
-            self.tally.enter(job.topic, job.state)
-            if job.state in ENDED:
-                continue
-            self.live[job.job_id] = job
-            if job.state == ACTIVE and job.lease_until > now:
-                self.queue.show(job)
-                self.schedule.add(job.lease_until, job.job_id)
-            elif job.state == ACTIVE:
-                self._give_back(job, "server", Reason.RETURNED)
-            else:
-                self._line_up(job, now)
+        interrupted: list[int] = []
+        for record_id, found in self.store.records():
+            if not isinstance(found, Job):
+                self._recover_note(record_id, found)
+            elif self._recover_job(found, now):
+                interrupted.append(record_id)
+        for job_id in reversed(interrupted):
+            job = self.live[job_id]
+            self._give_back(job, "server", Reason.RETURNED, job.token.startswith("e"))
         self.store.commit()
         return len(self.live)
 
-    # Creating
-
-    def create(self, topic: str, params: object, options: JobOptions = PLAIN,
-               by: str = "api") -> tuple[Job, Committing]:
-        """A new job and the commit after which it exists. Raises BadOption."""
-        [job] = jobs = [self._make(topic, params, options, by, self.store.next_id())]
-        self.store.add(job)
-        return job, self._admit_after(jobs)
-
-    def create_many(self, topic: str, params: Sequence[object], options: JobOptions = PLAIN,
-                    by: str = "api") -> tuple[list[Job], Committing]:
-        """Several new jobs that exist together or not at all."""
-        first = self.store.next_id()
-        jobs = [self._make(topic, one, options, by, first + at) for at, one in enumerate(params)]
-        self.store.add_all(jobs)
-        return jobs, self._admit_after(jobs)
-
-    def _make(self, topic: str, params: object, options: JobOptions, by: str, job_id: int) -> Job:
-        if not self.tally.knows(topic):
-            check_topic(topic)
-        if options is not PLAIN:
-            options.check()
-        now = self._clock.now_ms()
-        run_at = max(options.run_at, now + options.delay_ms if options.delay_ms else 0)
-        retries = self.retries_of(topic) if options.retries is None else options.retries
-        return Job(
-            job_id=job_id, topic=topic, params=params_bytes(params), max_attempts=retries + 1,
-            priority=options.priority, created_at=now, run_at=run_at, tags=options.tags, at=now, by=by,
-            reason=Reason.DELAYED if run_at > now else "", timeout_ms=options.timeout_ms, backoff=options.backoff,
-            meta=options.meta,
-        )
-
-    def _admit_after(self, jobs: list[Job]) -> Committing:
-        for job in jobs:
-            self._unsynced[job.job_id] = job
-        commit = self.store.commit()
-        if commit.done:
-            self._admit(jobs, commit)
+    def _recover_job(self, job: Job, now: int) -> bool:
+        """Whether the job was running for somebody who is gone."""
+        self.tally.enter(job.topic, job.state)
+        is_over = job.state in ENDED
+        if job.extra is not None:
+            self.keys.restore(job, is_over, now)
+        if is_over:
+            return False
+        self.live[job.job_id] = job
+        if job.state == ACTIVE and job.lease_until:
+            # Heartbeats are not on disk: the worker gets the time of its lease once more.
+            self.queue.show(job)
+            self._lease(job.job_id, job.lease_until - job.at)
+        elif job.state == ACTIVE:
+            return True
         else:
-            self._landing_of(commit).made.extend(jobs)
-        return commit
-
-    def _landing_of(self, commit: Committing) -> Landing:
-        """What waits for a commit: one callback for all jobs that share it."""
-        landing = self._landing
-        if landing is None or landing.commit is not commit:
-            landing = Landing(commit)
-            self._landing = landing
-            self._defer(commit, lambda: self._landed(landing))
-        return landing
-
-    def _landed(self, landing: Landing) -> None:
-        if self._landing is landing:
-            self._landing = None
-        self._admit(landing.made, landing.commit)
-        for job in landing.ended:
-            self._ended(job, landing.commit)
-
-    def _admit(self, jobs: list[Job], commit: Committing) -> None:
-        """The records are on disk: show the jobs and put them in line."""
-        now = self._clock.now_ms()
-        for job in jobs:
-            del self._unsynced[job.job_id]
-            if commit.error is not None:
-                continue
-            self.live[job.job_id] = job
-            self.tally.enter(job.topic, NEW)
             self._line_up(job, now)
-            self._tell(job)
+            if job.extra is not None and job.extra.expires_at:
+                self.schedule.add(job.extra.expires_at, job.job_id)
+        return False
 
-    def _line_up(self, job: Job, now: int, at_head: bool = False) -> None:
-        self.queue.show(job)
-        if job.run_at > now:
-            self.schedule.add(job.run_at, job.job_id)
-            self.on_schedule()
-        else:
-            self.queue.push(job, at_head=at_head)
-            self.on_push(job.topic)
+    def _recover_note(self, record_id: int, note: Note) -> None:
+        """What is kept beside jobs is the business of the classes above."""
 
     # The one way from state to state
 
-    def _change(self, job: Job, after: Job, state: str) -> Job:
+    def _change(self, job: Job, after: Job, event: str) -> None:
         """Append the next version and bring line, shown key and counts in order."""
         before = job.state
-        if state not in TRANSITIONS[before]:
-            raise BadState(job.job_id, before, VERBS[state])
+        state = after.state
+        if TRANSITIONS[event].get(before) != state:
+            raise BadState(job.job_id, before, VERBS[event])
         self.store.append(after)
+        if self.on_append is not None:
+            self.on_append(after)
         self.tally.move(job.topic, before, state)
         if state in ENDED:
             self.live.pop(job.job_id, None)
             self._disown(job.job_id)
-            if before == NEW:
+            if job.extra is not None:
+                self.keys.ended(job)
+            if before == NEW and job.run_at <= after.at:
                 self.queue.remove(job)
             self.queue.hide(after)
         else:
             self.live[job.job_id] = after
             if state == ACTIVE:
                 self.queue.show(after)
-        return after
 
     def start(self, job: Job, worker: str, owner: int = EMBEDDED, lease_ms: int = 0) -> Job:
         """new -> active. The record is written before long; the caller commits once for all it starts."""
         now = self._clock.now_ms()
-        attempts = job.attempts + 1
-        lease_until = now + lease_ms if lease_ms else 0
+        version = job.version + 1
+        is_embedded = owner == EMBEDDED and not lease_ms
+        kind = "e" if is_embedded else "c"
         after = replace(
-            job, state=ACTIVE, reason="", attempts=attempts, started_at=now, worker=worker, version=job.version + 1,
-            at=now, by=worker, token=f"{self._epoch}-{job.job_id}-{attempts}", lease_until=lease_until, run_at=0,
+            job, state=ACTIVE, reason="", attempts=job.attempts + 1, started_at=now, worker=worker, version=version,
+            at=now, by=worker, token=f"{kind}{self._epoch}-{job.job_id}-{version}", run_at=0,
+            lease_until=now + lease_ms if lease_ms else 0,
         )
-        self._change(job, after, ACTIVE)
-        if lease_until:
-            self.schedule.add(lease_until, job.job_id)
-            self.on_schedule()
+        if job.extra is not None and job.extra.progress:
+            after = replace(after, extra=replace(job.extra, progress=0, progress_text=""))
+        self._change(job, after, START)
+        if lease_ms:
+            self._lease(job.job_id, lease_ms)
         else:
             self._owners[job.job_id] = owner
             self._held.setdefault(owner, {})[job.job_id] = None
+        if job.timeout_ms and not is_embedded:
+            self._limits[job.job_id] = self._deadline(job.job_id, job.timeout_ms)
         self._tell(after)
         return after
 
+    def _lease(self, job_id: int, lease_ms: int) -> None:
+        self._leases[job_id] = self._deadline(job_id, lease_ms)
+
+    def _deadline(self, job_id: int, milliseconds: int) -> int:
+        at = self._monotonic_ms() + milliseconds
+        self.deadlines.add(at, job_id)
+        self.on_schedule()
+        return at
+
+    def _monotonic_ms(self) -> int:
+        return int(self._clock.monotonic() * 1000 + 0.5)
+
     def claim(self, topic: str, worker: str, owner: int = EMBEDDED, lease_ms: int = 0) -> Job | None:
-        """Take the next job of a topic and start it; None when nobody stands in line."""
+        """Take the next job of a topic and start it; None when nobody stands in line, or the topic is paused."""
+        if self.paused and topic in self.paused:
+            return None
         while True:
             job_id = self.queue.pop(topic)
             if job_id is None:
                 return None
             job = self.live.get(job_id)
-            if job is not None and job.state == NEW:
+            if job is not None and job.state == NEW and (job.extra is None or not self._expired(job)):
                 return self.start(job, worker, owner, lease_ms)
 
     def finish(self, job_id: int, result: bytes, by: str, token: str | None = None) -> Committing:
-        """-> done; durable when the commit is. Raises JobNotFound, BadState, StaleToken."""
-        job = self._checked(job_id, DONE, token)
+        """-> done; durable when the commit is. Raises JobNotFound, BadState, StaleToken, Refused."""
+        job = self._checked(job_id, COMPLETE, token)
+        if len(result) > self.limits.result:
+            self.limits.check_result(result)
         now = self._clock.now_ms()
         after = replace(job, state=DONE, reason="", result=result, error=None, traceback=None, ended_at=now,
                         version=job.version + 1, at=now, by=by, token="", lease_until=0)
-        return self._end(job, after)
+        return self._end(job, after, COMPLETE)
 
     def fail(self, job_id: int, error: bytes, by: str, token: str | None = None, *, traceback: bytes | None = None,
-             reason: str = Reason.FAILED, final: bool = False) -> Committing:
-        """-> error, or back to new for another attempt when there are attempts left and `final` is not set."""
-        job = self._checked(job_id, ERROR, token)
+             reason: str = Reason.FAILED, final: bool = False, retry_ms: int = -1, event: str = FAIL) -> Committing:
+        """-> error, or back to new for another attempt when there are attempts left and `final` is not set.
+        `retry_ms` overrules the job's backoff."""
+        job = self._checked(job_id, event, token)
         now = self._clock.now_ms()
-        if not final and job.state == ACTIVE and job.attempts < job.max_attempts:
-            wait = delay_ms(job.backoff, job.attempts, self._rng)
-            after = replace(job, state=NEW, reason=Reason.RETRY, error=error, traceback=traceback, run_at=now + wait,
-                            worker="", version=job.version + 1, at=now, by=by, token="", lease_until=0)
-            return self._queue_again(job, after)
-        after = replace(job, state=ERROR, reason=reason, error=error, traceback=traceback, ended_at=now,
+        if not final and job.state == ACTIVE and job.attempts - job.losses < job.max_attempts:
+            wait = retry_ms if retry_ms >= 0 else delay_ms(job.backoff, job.attempts - job.losses, self._rng)
+            after = replace(job, state=NEW, reason=Reason.RETRY, error=cut(error), traceback=traceback,
+                            run_at=now + wait, worker="", version=job.version + 1, at=now, by=by, token="",
+                            lease_until=0)
+            return self._queue_again(job, after, RETRY)
+        if reason == Reason.FAILED and job.state == ACTIVE:
+            reason = Reason.DEAD
+        after = replace(job, state=ERROR, reason=reason, error=cut(error), traceback=traceback, ended_at=now,
                         version=job.version + 1, at=now, by=by, token="", lease_until=0)
-        return self._end(job, after)
+        return self._end(job, after, event)
 
-    def _end(self, job: Job, after: Job) -> Committing:
-        self._change(job, after, after.state)
+    def snooze(self, job_id: int, wait_ms: int, by: str, token: str | None = None) -> Committing:
+        """active -> new for some time; the attempt does not count."""
+        job = self._checked(job_id, SNOOZE, token)
+        now = self._clock.now_ms()
+        after = replace(job, state=NEW, reason=Reason.SNOOZED, run_at=now + wait_ms, attempts=job.attempts - 1,
+                        worker="", version=job.version + 1, at=now, by=by, token="", lease_until=0)
+        return self._queue_again(job, after, SNOOZE)
+
+    def _expired(self, job: Job) -> bool:
+        """Whether a job was not started in time; it has ended then."""
+        now = self._clock.now_ms()
+        if not 0 < job.more.expires_at <= now or job.attempts or job.losses:
+            return False
+        after = replace(job, state=ERROR, reason=Reason.EXPIRED, error=b"it was not started in time", ended_at=now,
+                        version=job.version + 1, at=now, by="server")
+        self._end(job, after, EXPIRE)
+        return True
+
+    def _end(self, job: Job, after: Job, event: str) -> Committing:
+        self._change(job, after, event)
         commit = self.store.commit()
         if commit.done:
             self._ended(after, commit)
@@ -248,92 +213,88 @@ class Lifecycle:
             self._landing_of(commit).ended.append(after)
         return commit
 
-    def _ended(self, job: Job, commit: Committing) -> None:
-        self._ending.discard(job.job_id)
-        if commit.error is None:
-            self._tell(job)
-        self.on_end(job)
-
-    def is_ending(self, job_id: int) -> bool:
-        """Whether the end of a job is on its way to the disk."""
-        return job_id in self._ending
-
-    def _queue_again(self, job: Job, after: Job, at_head: bool = False) -> Committing:
-        self._change(job, after, NEW)
+    def _queue_again(self, job: Job, after: Job, event: str, at_head: bool = False) -> Committing:
+        self._change(job, after, event)
         self._disown(job.job_id)
         commit = self.store.commit()
         self._line_up(after, self._clock.now_ms(), at_head)
         self._tell(after)
         return commit
 
-    def _give_back(self, job: Job, by: str, reason: str) -> Committing:
-        """An attempt was lost, not failed: the job goes to the head of its line."""
+    def _give_back(self, job: Job, by: str, reason: str, is_lost: bool) -> Committing:
+        """An attempt is over without an end, and does not count: the job goes to the head of its line. One whose
+        workers are lost again and again is set aside."""
         now = self._clock.now_ms()
-        losses = job.losses + 1
-        if losses > MAX_LOSSES:
-            after = replace(job, state=ERROR, reason=Reason.LOST, error=b"its workers were lost %d times" % losses,
-                            ended_at=now, version=job.version + 1, at=now, by=by, token="", losses=losses)
-            return self._end(job, after)
+        losses = job.losses + 1 if is_lost else job.losses
+        if is_lost and 0 < self.limits.losses <= losses:
+            after = replace(job, state=ERROR, reason=Reason.POISON, error=self._last_words(job, losses), ended_at=now,
+                            version=job.version + 1, at=now, by=by, token="", losses=losses, lease_until=0)
+            return self._end(job, after, POISON)
         after = replace(job, state=NEW, reason=reason, worker="", version=job.version + 1, at=now, by=by, token="",
-                        lease_until=0, losses=losses)
-        return self._queue_again(job, after, at_head=True)
+                        lease_until=0, losses=losses, attempts=job.attempts if is_lost else job.attempts - 1)
+        return self._queue_again(job, after, GIVE_BACK, at_head=True)
 
-    def _checked(self, job_id: int, state: str, token: str | None) -> Job:
+    def _last_words(self, job: Job, losses: int) -> bytes:
+        """The error of a job that is set aside."""
+        return b"its workers were lost %d times, the last was %b" % (losses, job.worker.encode())
+
+    def _checked(self, job_id: int, event: str, token: str | None) -> Job:
         job = self.live.get(job_id)
         if job is None:
             job = self.store.get(job_id) if job_id not in self._unsynced else None
             if job is None:
                 raise no_job(job_id)
         if token is not None and (job.state != ACTIVE or token != job.token):
-            raise StaleToken(job_id)
-        if state not in TRANSITIONS[job.state]:
-            raise BadState(job_id, job.state, VERBS[state])
+            raise StaleToken(job_id, "the job was cancelled" if job.reason == Reason.CANCELLED else "")
+        if job.state not in TRANSITIONS[event]:
+            raise BadState(job_id, job.state, VERBS[event])
         return job
-
-    def set_state(self, job_id: int, state: str, by: str) -> Committing:
-        """A state set by hand; new -> active takes a lease of 60 s."""
-        job = self._checked(job_id, state, None)
-        if state == DONE:
-            return self.finish(job_id, b"" if job.result is None else job.result, by)
-        if state == ERROR:
-            return self.fail(job_id, b"set by hand", by, final=True)
-        if state == ACTIVE:
-            self.queue.remove(job)
-            self.start(job, by, lease_ms=HAND_LEASE_MS)
-            return self.store.commit()
-        now = self._clock.now_ms()
-        after = replace(job, state=NEW, reason="", error=None, traceback=None, ended_at=0, run_at=0, worker="",
-                        token="", lease_until=0, version=job.version + 1, at=now, by=by)
-        return self._queue_again(job, after)
-
-    def cancel(self, job_id: int, by: str, why: bytes = b"cancelled") -> Committing:
-        """A new job -> error with the reason cancelled."""
-        job = self._checked(job_id, ERROR, None)
-        if job.state != NEW:
-            raise BadState(job_id, job.state, "cancelled")
-        return self.fail(job_id, why, by, reason=Reason.CANCELLED, final=True)
 
     # Time and losses
 
-    def due(self) -> None:
-        """Line up what was waiting for this moment; leases that have ended give their jobs back."""
+    def due(self, limit: int = SLICE) -> bool:
+        """Line up what was waiting for this moment, end what has expired; leases that are over give their jobs back.
+        Whether there is more to do at once."""
         now = self._clock.now_ms()
-        for job_id in self.schedule.due(now):
+        for job_id in self.deadlines.due(self._monotonic_ms(), limit):
+            self._deadline_passed(job_id)
+        for job_id in self.schedule.due(now, limit):
             job = self.live.get(job_id)
-            if job is None:
+            if job is None or job.state != NEW:
                 continue
-            if job.state == NEW and 0 < job.run_at <= now:
+            if job.extra is not None and self._expired(job):
+                continue
+            if 0 < job.run_at <= now:
                 waiting = replace(job, run_at=0)
                 self.live[job_id] = waiting
                 self._line_up(waiting, now)
-            elif job.state == ACTIVE and 0 < job.lease_until <= now:
-                self._give_back(job, "lease", Reason.RETURNED)
+        return self.schedule.is_due(now)
+
+    def next_due_ms(self) -> int:
+        """Milliseconds until `due` has something to do, -1 = never."""
+        wall, deadline = self.schedule.next_at(), self.deadlines.next_at()
+        waits = []
+        if wall is not None:
+            waits.append(max(0, wall - self._clock.now_ms()))
+        if deadline is not None:
+            waits.append(max(0, deadline - self._monotonic_ms()))
+        return min(waits, default=-1)
+
+    def _deadline_passed(self, job_id: int) -> None:
+        job = self.live.get(job_id)
+        if job is None or job.state != ACTIVE:
+            return
+        monotonic = self._monotonic_ms()
+        if 0 < self._limits.get(job_id, 0) <= monotonic:
+            self.fail(job_id, b"ran longer than %d ms" % job.timeout_ms, "server", reason=Reason.TIMEOUT)
+        elif 0 < self._leases.get(job_id, 0) <= monotonic:
+            self._give_back(job, "lease", Reason.RETURNED, True)
 
     def owner_gone(self, owner: int, by: str) -> int:
         """A connection (or the embedded pool) is gone: its jobs return at once. How many."""
         held = list(self._held.get(owner, ()))
         for job_id in reversed(held):
-            self._give_back(self.live[job_id], by, Reason.RETURNED)
+            self._give_back(self.live[job_id], by, Reason.RETURNED, True)
         return len(held)
 
     def _disown(self, job_id: int) -> None:
@@ -343,49 +304,22 @@ class Lifecycle:
             held.pop(job_id, None)
             if not held:
                 del self._held[owner]
+        elif self._leases:
+            self._leases.pop(job_id, None)
+        if self._limits:
+            self._limits.pop(job_id, None)
+        if self._lines:
+            self._lines.pop(job_id, None)
 
     def line_up_again(self, job: Job, *, at_head: bool) -> None:
         """A new job to the end or head of its line, wherever it stood; a delay is over."""
         self.queue.remove(job)
-        self.live[job.job_id] = replace(job, run_at=0)
-        self.queue.push(job, at_head=at_head)
-        self.on_push(job.topic)
+        after = replace(job, run_at=0)
+        self.live[job.job_id] = after
+        self._line_up(after, self._clock.now_ms(), at_head)
 
     def give_back(self, job_id: int, by: str) -> None:
         """One running attempt is given up, as at an orderly stop."""
         job = self.live.get(job_id)
         if job is not None and job.state == ACTIVE:
-            self._give_back(job, by, Reason.RETURNED)
-
-    # Looking
-
-    def find(self, job_id: int) -> Job | None:
-        job = self.live.get(job_id)
-        if job is None and job_id not in self._unsynced:
-            job = self.store.get(job_id)
-        return job
-
-    def history(self, job_id: int, depth: int) -> list[Job]:
-        return [] if job_id in self._unsynced else self.store.history(job_id, depth)
-
-    def stats(self, topic: str | None = None) -> Counts:
-        return self.tally.total() if topic is None else self.tally.of(topic)
-
-    def subscribe(self, callback: Subscriber) -> Callable[[], None]:
-        """Hear of every change after it can be seen; returns how to stop."""
-        self._subscribers.append(callback)
-
-        def unsubscribe() -> None:
-            if callback in self._subscribers:
-                self._subscribers.remove(callback)
-        return unsubscribe
-
-    def _tell(self, job: Job) -> None:
-        for callback in list(self._subscribers) if self._subscribers else ():
-            callback(job)
-
-
-def stored(commit: Committing) -> None:
-    """NotStored when the commit failed."""
-    if commit.error is not None:
-        raise NotStored(commit.error)
+            self._give_back(job, by, Reason.RETURNED, False)

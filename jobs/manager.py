@@ -11,49 +11,60 @@ from collections.abc import Iterator, Sequence
 from typing import Final, cast
 
 from heroredis.extension import Clock, Committing, JobView
+from jobs.admission import Defer
 from jobs.counts import Counts
-from jobs.errors import BadOption, no_job
+from jobs.errors import BadOption, no_job, stored
 from jobs.job import Job, params_bytes, to_json
-from jobs.lifecycle import Defer, Lifecycle, stored
-from jobs.options import PLAIN, JobOptions
+from jobs.limits import Limits
+from jobs.options import PLAIN, Moment, chosen
 from jobs.queue import JobQueue
-from jobs.states import ACTIVE, ENDED, NEW, STATES
+from jobs.states import ACTIVE, ENDED, ERROR, NEW, STATES, Reason
+from jobs.steering import Steering
 from jobs.store import JobStore
 
+ALL_VERSIONS: Final = 10_000
 SCAN_LIMIT: Final = 20_000
 """Ended jobs that one listing looks at; a cursor goes on from there."""
 
 
-class JobManager(Lifecycle):
+class JobManager(Steering):
     """Create, read, steer and await jobs. Refusals are JobRefused, whose `code` is the word of the Redis error."""
 
     def __init__(self, store: JobStore, queue: JobQueue, clock: Clock, defer: Defer,
-                 rng: random.Random | None = None) -> None:
-        super().__init__(store, queue, clock, defer, rng)
+                 rng: random.Random | None = None, limits: Limits | None = None) -> None:
+        super().__init__(store, queue, clock, defer, rng, limits)
         self._ends: Final[dict[int, list[asyncio.Future[None]]]] = {}
         self._awaited: Committing | None = None
         self._awaiting: list[asyncio.Future[None]] = []
 
-    async def create_job(self, topic: str, params: object = b"", *, delay: float = 0, priority: int | None = None,
-                         retries: int | None = None, timeout: float = 0, backoff: str | None = None,
+    async def create_job(self, topic: str, params: object = b"", *, delay: float = 0, run_at: Moment = None,
+                         priority: int | None = None, retries: int | None = None, timeout: float = 0,
+                         backoff: str | None = None, expire: float = 0, unique: str | bytes = b"",
+                         unique_ttl: float = 0, idempotency: str | bytes = b"", idempotency_ttl: float = 0,
                          tags: Sequence[str] = (), meta: object = None, by: str = "api") -> Job:
-        """A new job, once it is on disk. `delay` and `timeout` in seconds; params are bytes, text, or JSON values."""
+        """A new job, once it is on disk; the earlier one when the idempotency key was used before. Params are bytes,
+        text, or JSON values; times in seconds; `run_at` is a datetime or Unix seconds. Raises BadOption, Refused."""
         options = PLAIN
-        if delay or timeout or tags or retries is not None or priority is not None or meta is not None or backoff:
-            options = JobOptions(
-                delay_ms=round(delay * 1000), timeout_ms=round(timeout * 1000), retries=retries, tags=tuple(tags),
-                priority=PLAIN.priority if priority is None else priority, backoff=backoff or PLAIN.backoff,
-                meta=b"" if meta is None else params_bytes(meta),
-            )
+        if (delay or timeout or tags or retries is not None or priority is not None or meta is not None or backoff
+                or run_at is not None or expire or unique or idempotency or unique_ttl):
+            options = chosen(
+                delay=delay, run_at=run_at, priority=priority, retries=retries, timeout=timeout, backoff=backoff,
+                expire=expire, unique=unique, unique_ttl=unique_ttl, idempotency=idempotency,
+                idempotency_ttl=idempotency_ttl, tags=tags, meta=meta)
         job, commit = self.create(topic, params, options, by)
         await self._committed(commit)
         return job
 
-    async def create_jobs(self, topic: str, params_list: Sequence[object], *, by: str = "api") -> list[Job]:
-        """Several new jobs, kept together or not at all."""
+    async def create_jobs(self, topic: str, params_list: Sequence[object], *, by: str = "api", delay: float = 0,
+                          run_at: Moment = None, priority: int | None = None, retries: int | None = None,
+                          timeout: float = 0, backoff: str | None = None, expire: float = 0, tags: Sequence[str] = (),
+                          meta: object = None) -> list[Job]:
+        """Several new jobs with the same options, kept together or not at all."""
         if not params_list:
             return []
-        jobs, commit = self.create_many(topic, params_list, PLAIN, by)
+        options = chosen(delay=delay, run_at=run_at, priority=priority, retries=retries, timeout=timeout,
+                         backoff=backoff, expire=expire, tags=tags, meta=meta)
+        jobs, commit = self.create_many(topic, params_list, options, by)
         await self._committed(commit)
         return jobs
 
@@ -95,6 +106,55 @@ class JobManager(Lifecycle):
         """-> error, or back to new when attempts are left and it is not `dead`."""
         await self._committed(self.fail(job_id, params_bytes(error), by, token, final=dead))
         return self._now(job_id)
+
+    async def cancel_job(self, job_id: int, why: object = "cancelled", *, by: str = "api") -> Job:
+        """A new or running job -> error with the reason cancelled. Raises JobNotFound, BadState."""
+        await self._committed(self.cancel(job_id, by, params_bytes(why)))
+        return self._now(job_id)
+
+    async def retry_job(self, job_id: int, *, by: str = "api") -> Job:
+        """A job that ended as error runs again, with all its attempts. Raises JobNotFound, BadState, Refused."""
+        await self._committed(self.requeue(job_id, by))
+        return self._now(job_id)
+
+    async def delete_job(self, job_id: int, *, by: str = "api") -> None:
+        """A job that is not running is no longer found. Raises JobNotFound, BadState."""
+        await self._committed(self.delete(job_id, by))
+
+    async def edit_job(self, job_id: int, *, params: object = None, priority: int | None = None,
+                       by: str = "api") -> Job:
+        """Other params or another priority for a job that has not begun. Raises JobNotFound, BadState, BadOption."""
+        await self._committed(self.edit(job_id, by, None if params is None else params_bytes(params),
+                                        -1 if priority is None else priority))
+        return self._now(job_id)
+
+    async def promote_job(self, job_id: int, *, by: str = "api") -> Job:
+        """A waiting job to the head of its line, its delay is over. Raises JobNotFound, BadState."""
+        await self._committed(self.promote(job_id, by))
+        return self._now(job_id)
+
+    async def pause_topic(self, topic: str, *, by: str = "api") -> None:
+        """Hand out no more jobs of a topic, also after a restart; running ones go on."""
+        await self._committed(self.pause(topic, by))
+
+    async def resume_topic(self, topic: str, *, by: str = "api") -> None:
+        await self._committed(self.resume(topic, by))
+
+    async def purge_topic(self, topic: str, *, by: str = "api") -> int:
+        """Delete all waiting jobs of a topic; how many."""
+        count, commit = self.purge(topic, by)
+        await self._committed(commit)
+        return count
+
+    def attempt_errors(self, job_id: int) -> list[Job]:
+        """The versions with which failed attempts ended, oldest first: each has its error and traceback."""
+        found: list[Job] = []
+        for job in reversed(self.history(job_id, ALL_VERSIONS)):
+            if job.reason != Reason.RETRY and (job.state != ERROR or job.reason == Reason.DELETED):
+                continue
+            if not found or found[-1].started_at != job.started_at or found[-1].error != job.error:
+                found.append(job)
+        return found
 
     def _now(self, job_id: int) -> Job:
         job = self.find(job_id)

@@ -32,6 +32,9 @@ class MemoryQueue:
                 return True
         return False
 
+    def clear(self, topic: str) -> None:
+        self._lines.pop(topic, None)
+
     def length(self, topic: str) -> int:
         return len(self._lines.get(topic, ()))
 

@@ -2,31 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from heroredis.extension import Committing
 from jobs.job import Job, decode, encode
-
-
-class MemoryCommit:
-    """Done at once, or when the test says so."""
-
-    def __init__(self, done: bool) -> None:
-        self.done = done
-        self.error: BaseException | None = None
-        self._callbacks: list[Callable[[Committing], None]] = []
-
-    def add_callback(self, callback: Callable[[Committing], None], /) -> None:
-        if self.done:
-            callback(self)
-        else:
-            self._callbacks.append(callback)
-
-    def finish(self, error: BaseException | None = None) -> None:
-        self.done = True
-        self.error = error
-        for callback in self._callbacks:
-            callback(self)
+from jobs.notes import KeyNote, Note, decode_note, encode_note, is_note
+from jobs.promise import Promise
 
 
 class MemoryStore:
@@ -34,48 +15,118 @@ class MemoryStore:
 
     def __init__(self, held: bool = False) -> None:
         self._held = held
-        self._open: MemoryCommit | None = None
-        self._versions: dict[int, list[bytes]] = {}
+        self._open: Promise | None = None
+        self._versions: dict[int, list[bytes | None]] = {}
+        self._log: list[tuple[int, bytes | None]] = []
+        self._durable = 0
         self._next = 1
 
     def next_id(self) -> int:
         return self._next
 
+    def _keep(self, record: bytes | None, record_id: int) -> int:
+        found = record_id or self._next
+        self._next = max(self._next, found + 1)
+        self._versions.setdefault(found, []).append(record)
+        self._log.append((found, record))
+        return found
+
     def add(self, job: Job) -> None:
-        self._versions[job.job_id] = [encode(job)]
-        self._next = max(self._next, job.job_id + 1)
+        self._keep(encode(job), job.job_id)
 
     def add_all(self, jobs: list[Job]) -> None:
         for job in jobs:
             self.add(job)
 
     def append(self, job: Job) -> None:
-        self._versions[job.job_id].append(encode(job))
+        if job.job_id not in self._versions:
+            raise KeyError(job.job_id)
+        self._keep(encode(job), job.job_id)
+
+    def put(self, note: Note, record_id: int = 0) -> int:
+        return self._keep(encode_note(note), record_id)
+
+    def remove(self, record_id: int) -> None:
+        self._keep(None, record_id)
+
+    def begin(self) -> None:
+        """Memory has no crash between two records."""
+
+    def end(self) -> Committing:
+        return self.commit()
 
     def commit(self) -> Committing:
         if not self._held:
-            return MemoryCommit(True)
+            self._durable = len(self._log)
+            return Promise(True)
         if self._open is None:
-            self._open = MemoryCommit(False)
+            self._open = Promise(False)
         return self._open
 
     def release(self, error: BaseException | None = None) -> None:
         """End the open commit."""
         commit, self._open = self._open, None
+        self._durable = len(self._log)
         if commit is not None:
             commit.finish(error)
 
+    def crash(self) -> None:
+        """Lose what no commit has covered, as the power does."""
+        self._open = None
+        for record_id, _ in reversed(self._log[self._durable :]):
+            versions = self._versions[record_id]
+            versions.pop()
+            if not versions:
+                del self._versions[record_id]
+        del self._log[self._durable :]
+        self._next = max(self._versions, default=0) + 1
+
     def get(self, job_id: int) -> Job | None:
-        versions = self._versions.get(job_id)
-        return decode(versions[-1]) if versions else None
+        found = self._newest(job_id)
+        return found if isinstance(found, Job) else None
+
+    def _newest(self, record_id: int) -> Job | Note | None:
+        versions = self._versions.get(record_id)
+        return _decoded(versions[-1]) if versions else None
+
+    def _history(self, record_id: int, depth: int) -> list[Job | Note]:
+        found = [_decoded(record) for record in reversed(self._versions.get(record_id, []))]
+        return [one for one in found if one is not None][:depth]
 
     def history(self, job_id: int, depth: int) -> list[Job]:
-        versions = self._versions.get(job_id, [])
-        return [decode(record) for record in reversed(versions[-depth:])]
+        return [job for job in self._history(job_id, depth) if isinstance(job, Job)]
+
+    def notes(self, record_id: int, depth: int) -> list[Note]:
+        return [note for note in self._history(record_id, depth) if not isinstance(note, Job)]
 
     def newest(self) -> Iterator[Job]:
-        for job_id in sorted(self._versions):
-            yield decode(self._versions[job_id][-1])
+        for _, found in self.records():
+            if isinstance(found, Job):
+                yield found
+
+    def records(self) -> Iterator[tuple[int, Job | Note]]:
+        for record_id in sorted(self._versions):
+            found = self._newest(record_id)
+            if found is not None:
+                yield record_id, found
+
+    def last_lsn(self) -> int:
+        return len(self._log)
+
+    def durable_lsn(self) -> int:
+        return self._durable
+
+    def changes(self, since: int) -> Iterator[tuple[int, int, int, Job | Note | None]]:
+        for at in range(since, self._durable):
+            record_id, record = self._log[at]
+            found = _decoded(record)
+            yield at + 1, record_id, 0 if found is None or isinstance(found, KeyNote) else found.at, found
 
     def close(self) -> None:
         return None
+
+
+def _decoded(record: bytes | None) -> Job | Note | None:
+    if record is None:
+        return None
+    return decode_note(record) if is_note(record) else decode(record)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import msgspec
 
 from jobs.errors import BadOption
-from jobs.job import DEFAULT_BACKOFF, DEFAULT_PRIORITY
+from jobs.job import DEFAULT_PRIORITY, Extra, params_bytes
 from jobs.retry import check_backoff
 
 MAX_TOPIC_BYTES: Final = 255
 MAX_RETRIES: Final = 1_000_000
 MAX_TAGS: Final = 64
+MAX_KEY: Final = 512
+IDEMPOTENCY_MS: Final = 7 * 86_400_000
+"""How long an idempotency key is kept when nothing else is asked for."""
 FAR_FUTURE_MS: Final = 1 << 50
 
 
@@ -25,10 +30,33 @@ class JobOptions:
     run_at: int = 0
     priority: int = DEFAULT_PRIORITY
     retries: int | None = None
-    backoff: str = DEFAULT_BACKOFF
+    backoff: str = ""
+    """Empty = the handler's own, else exponential."""
     timeout_ms: int = 0
     tags: tuple[str, ...] = ()
     meta: bytes = b""
+    expire_ms: int = 0
+    """The job ends as `expired` when it was not started so long after it could have been."""
+    unique: bytes = b""
+    unique_ttl_ms: int = 0
+    idempotency: bytes = b""
+    idempotency_ms: int = IDEMPOTENCY_MS
+    schedule: str = ""
+    scheduled_for: int = 0
+
+    @property
+    def has_extra(self) -> bool:
+        """Whether the job needs more than the usual facts."""
+        return bool(self.expire_ms or self.unique or self.idempotency or self.schedule)
+
+    def extra(self, now: int, run_at: int) -> Extra:
+        """The rarely used facts of a job that is made now."""
+        return Extra(
+            expires_at=max(now, run_at) + self.expire_ms if self.expire_ms else 0, unique=self.unique,
+            unique_until=now + self.unique_ttl_ms if self.unique_ttl_ms else 0, idempotency=self.idempotency,
+            idempotency_until=now + self.idempotency_ms if self.idempotency else 0, schedule=self.schedule,
+            scheduled_for=self.scheduled_for,
+        )
 
     def check(self) -> None:
         """Raises BadOption and names the option and the fix."""
@@ -36,9 +64,17 @@ class JobOptions:
         _between("AT", self.run_at, 0, FAR_FUTURE_MS)
         _between("PRIORITY", self.priority, 0, 255)
         _between("TIMEOUT", self.timeout_ms, 0, FAR_FUTURE_MS)
+        _between("EXPIRE", self.expire_ms, 0, FAR_FUTURE_MS)
+        _between("TTL", self.unique_ttl_ms, 0, FAR_FUTURE_MS)
+        _between("the time of IDEMPOTENCY", self.idempotency_ms, 1, FAR_FUTURE_MS)
+        if len(self.unique) > MAX_KEY or len(self.idempotency) > MAX_KEY:
+            raise BadOption(f"UNIQUE and IDEMPOTENCY keys have up to {MAX_KEY} bytes")
+        if self.unique_ttl_ms and not self.unique:
+            raise BadOption("TTL is the time of a UNIQUE key, give UNIQUE too")
         if self.retries is not None:
             _between("RETRY", self.retries, 0, MAX_RETRIES)
-        check_backoff(self.backoff)
+        if self.backoff:
+            check_backoff(self.backoff)
         if len(self.tags) > MAX_TAGS or any(not tag or len(tag) > MAX_TOPIC_BYTES for tag in self.tags):
             raise BadOption(f"give at most {MAX_TAGS} tags of 1 to {MAX_TOPIC_BYTES} characters")
         if self.meta:
@@ -65,3 +101,32 @@ def check_topic(topic: str) -> str:
     if not topic.isprintable():
         raise BadOption("a topic is printable UTF-8 text without control characters")
     return topic
+
+
+Moment = datetime | float | None
+"""A point in time: a datetime (with its zone, or local) or Unix seconds."""
+
+
+def moment_ms(moment: Moment) -> int:
+    """Unix milliseconds, 0 for None."""
+    if moment is None:
+        return 0
+    return round((moment.timestamp() if isinstance(moment, datetime) else moment) * 1000)
+
+
+def _key(key: str | bytes) -> bytes:
+    return key.encode() if isinstance(key, str) else key
+
+
+def chosen(*, delay: float = 0, run_at: Moment = None, priority: int | None = None, retries: int | None = None,
+           timeout: float = 0, backoff: str | None = None, expire: float = 0, unique: str | bytes = b"",
+           unique_ttl: float = 0, idempotency: str | bytes = b"", idempotency_ttl: float = 0, tags: Sequence[str] = (),
+           meta: object = None) -> JobOptions:
+    """Options as Python programs give them: times in seconds."""
+    return JobOptions(
+        delay_ms=round(delay * 1000), run_at=moment_ms(run_at), timeout_ms=round(timeout * 1000), retries=retries,
+        priority=PLAIN.priority if priority is None else priority, backoff=backoff or "", tags=tuple(tags),
+        meta=b"" if meta is None else params_bytes(meta), expire_ms=round(expire * 1000), unique=_key(unique),
+        unique_ttl_ms=round(unique_ttl * 1000), idempotency=_key(idempotency),
+        idempotency_ms=round(idempotency_ttl * 1000) or IDEMPOTENCY_MS,
+    )

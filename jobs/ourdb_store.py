@@ -6,9 +6,13 @@ import logging
 from collections.abc import Iterator
 from typing import Final
 
+import msgspec
+
 from heroredis.extension import Committing
+from jobs.errors import TooOld
 from jobs.job import Job, decode, encode
-from ourdb import CorruptRecord, NotFound, OurDB
+from jobs.notes import Note, decode_note, encode_note, is_note
+from ourdb import Commit, CorruptRecord, CursorTooOld, NotFound, OurDB
 
 logger = logging.getLogger("heroredis.jobs")
 
@@ -18,45 +22,141 @@ class OurDBStore:
 
     def __init__(self, db: OurDB) -> None:
         self.db: Final = db
+        self._batch: list[tuple[bytes | None, int]] | None = None
+        self._seen: Final[dict[int, bytes | None]] = {}
+        """The newest of what the open batch holds."""
+        self._fresh = 0
+        self._depth = 0
+        self._promise: Commit | None = None
 
     def next_id(self) -> int:
-        return self.db.next_id
+        return self.db.next_id + self._fresh
 
     def add(self, job: Job) -> None:
+        if self._batch is not None:
+            self._collect(encode(job), 0)
+            return
         given = self.db.append(encode(job))
         if given != job.job_id:
             raise RuntimeError(f"the store gave id {given} to job {job.job_id}")
 
     def add_all(self, jobs: list[Job]) -> None:
-        self.db.append_batch([(encode(job), 0) for job in jobs])
+        if self._batch is None:
+            self.db.append_batch([(encode(job), 0) for job in jobs])
+            return
+        for job in jobs:
+            self._collect(encode(job), 0)
 
     def append(self, job: Job) -> None:
-        self.db.append(encode(job), job.job_id)
+        if self._batch is None:
+            self.db.append(encode(job), job.job_id)
+        else:
+            self._collect(encode(job), job.job_id)
+
+    def put(self, note: Note, record_id: int = 0) -> int:
+        if self._batch is None:
+            return self.db.append(encode_note(note), record_id)
+        return self._collect(encode_note(note), record_id)
+
+    def remove(self, record_id: int) -> None:
+        if self._batch is None:
+            self.db.append_delete(record_id)
+        else:
+            self._collect(None, record_id)
+
+    def _collect(self, record: bytes | None, record_id: int) -> int:
+        """Into the open batch. New records get their ids when it is written, in the same order."""
+        found = record_id or self.next_id()
+        if self._batch is not None:
+            self._batch.append((record, record_id))
+        if not record_id:
+            self._fresh += 1
+        self._seen[found] = record
+        return found
+
+    def begin(self) -> None:
+        if self._depth == 0:
+            self._batch = []
+        self._depth += 1
+
+    def end(self) -> Committing:
+        self._depth -= 1
+        if self._depth:
+            return self.commit()
+        batch, promise = self._batch, self._promise
+        self._batch = self._promise = None
+        self._fresh = 0
+        self._seen.clear()
+        if batch:
+            self.db.append_batch(batch)
+        commit = self.db.commit()
+        if promise is not None:
+            commit.add_callback(lambda ended: promise.finish(ended.error))
+        return commit
 
     def commit(self) -> Committing:
-        return self.db.commit()
+        if self._batch is None:
+            return self.db.commit()
+        if self._promise is None:
+            self._promise = Commit()
+        return self._promise
 
     def get(self, job_id: int) -> Job | None:
+        found = self._read(job_id)
+        return found if isinstance(found, Job) else None
+
+    def _read(self, record_id: int) -> Job | Note | None:
         try:
-            return decode(self.db.get(job_id))
+            record = self._seen[record_id] if record_id in self._seen else self.db.get(record_id)
+            return None if record is None else _decoded(record)
         except NotFound:
             return None
-        except (CorruptRecord, ValueError) as error:
-            logger.error("job %d cannot be read: %s", job_id, error)
+        except (CorruptRecord, ValueError, msgspec.MsgspecError) as error:
+            logger.error("record %d cannot be read: %s", record_id, error)
             return None
+
+    def _versions(self, record_id: int, depth: int) -> Iterator[Job | Note]:
+        try:
+            versions = self.db.get_history(record_id, depth + 1)  # the end of a record is no version of a job
+        except NotFound:
+            return
+        whole = [version.data for version in versions if version.data is not None]
+        for record in whole[:depth]:
+            yield _decoded(record)
 
     def history(self, job_id: int, depth: int) -> list[Job]:
-        try:
-            versions = self.db.get_history(job_id, depth)
-        except NotFound:
-            return []
-        return [decode(version.data) for version in versions if version.data is not None]
+        return [job for job in self._versions(job_id, depth) if isinstance(job, Job)]
+
+    def notes(self, record_id: int, depth: int) -> list[Note]:
+        return [note for note in self._versions(record_id, depth) if not isinstance(note, Job)]
 
     def newest(self) -> Iterator[Job]:
-        for job_id in self.db.ids():
-            job = self.get(job_id)
-            if job is not None:
-                yield job
+        for _, found in self.records():
+            if isinstance(found, Job):
+                yield found
+
+    def records(self) -> Iterator[tuple[int, Job | Note]]:
+        for record_id in self.db.ids():
+            found = self._read(record_id)
+            if found is not None:
+                yield record_id, found
+
+    def last_lsn(self) -> int:
+        return self.db.last_lsn + (len(self._batch) if self._batch else 0)
+
+    def durable_lsn(self) -> int:
+        return self.db.durable_lsn
+
+    def changes(self, since: int) -> Iterator[tuple[int, int, int, Job | Note | None]]:
+        try:
+            for change in self.db.changes(since):
+                yield change.lsn, change.id, change.time, None if change.data is None else _decoded(change.data)
+        except CursorTooOld as error:
+            raise TooOld(str(error)) from None
 
     def close(self) -> None:
         self.db.close()
+
+
+def _decoded(record: bytes) -> Job | Note:
+    return decode_note(record) if is_note(record) else decode(record)

@@ -27,7 +27,7 @@ from heroredis.extension import (
     numkeys,
     timeout_ms,
 )
-from jobs.commands import author
+from jobs.arguments import author
 from jobs.errors import Refused
 from jobs.job import Job
 from jobs.manager import JobManager

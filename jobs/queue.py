@@ -22,6 +22,10 @@ class JobQueue(Protocol):
         """Take a job out of the line; whether it stood there."""
         ...
 
+    def clear(self, topic: str) -> None:
+        """Take all jobs of a topic out of the line."""
+        ...
+
     def length(self, topic: str) -> int: ...
 
     def waiting(self, topic: str) -> list[int]:

@@ -107,6 +107,11 @@ class RedisJobManager:
         self._removed(key, line, "lrem")
         return True
 
+    def clear(self, topic: str) -> None:
+        key = queue_key(topic)
+        if self._db.remove(key):
+            self._db.changed(key, "del", GENERIC)
+
     def length(self, topic: str) -> int:
         line = self._db.find_list(queue_key(topic))
         return 0 if line is None else line.size()

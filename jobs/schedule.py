@@ -6,7 +6,7 @@ import heapq
 
 
 class Schedule:
-    """A heap of (Unix ms, job id). Whether an appointment still holds is for who made it to say."""
+    """A heap of (ms, job id), by one clock. Whether an appointment still holds is for who made it to say."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, int]] = []
@@ -17,9 +17,12 @@ class Schedule:
     def next_at(self) -> int | None:
         return self._heap[0][0] if self._heap else None
 
-    def due(self, now_ms: int) -> list[int]:
-        """Ids whose time has come, soonest first; they are taken off."""
-        found = []
-        while self._heap and self._heap[0][0] <= now_ms:
+    def is_due(self, now_ms: int) -> bool:
+        return bool(self._heap) and self._heap[0][0] <= now_ms
+
+    def due(self, now_ms: int, limit: int) -> list[int]:
+        """Up to `limit` ids whose time has come, soonest first; they are taken off."""
+        found: list[int] = []
+        while self._heap and self._heap[0][0] <= now_ms and len(found) < limit:
             found.append(heapq.heappop(self._heap)[1])
         return found

@@ -1,4 +1,4 @@
-"""The four states of a job and the one table of changes between them."""
+"""The four states of a job and the one table of changes between them: event -> state before -> state after."""
 
 from __future__ import annotations
 
@@ -20,16 +20,58 @@ ACTIVE: Final = "active"
 DONE: Final = "done"
 ERROR: Final = "error"
 STATES: Final = (NEW, ACTIVE, DONE, ERROR)
-
-TRANSITIONS: Final[dict[str, frozenset[str]]] = {
-    NEW: frozenset({ACTIVE, DONE, ERROR}),
-    ACTIVE: frozenset({NEW, DONE, ERROR}),
-    DONE: frozenset(),
-    ERROR: frozenset({NEW}),
-}
-VERBS: Final = {NEW: "queued again", ACTIVE: "started", DONE: "completed", ERROR: "failed"}
-"""How an error message names the change to a state."""
 ENDED: Final = frozenset({DONE, ERROR})
+
+START: Final = "start"
+COMPLETE: Final = "complete"
+FAIL: Final = "fail"
+RETRY: Final = "retry"
+SNOOZE: Final = "snooze"
+GIVE_BACK: Final = "give back"
+POISON: Final = "poison"
+DISCARD: Final = "discard"
+EXPIRE: Final = "expire"
+CANCEL: Final = "cancel"
+REQUEUE: Final = "requeue"
+EDIT: Final = "edit"
+PROMOTE: Final = "promote"
+EXTEND: Final = "extend"
+REPORT: Final = "report"
+DELETE: Final = "delete"
+
+TRANSITIONS: Final[dict[str, dict[str, str]]] = {
+    START: {NEW: ACTIVE},
+    COMPLETE: {NEW: DONE, ACTIVE: DONE},
+    FAIL: {NEW: ERROR, ACTIVE: ERROR},
+    RETRY: {ACTIVE: NEW},
+    SNOOZE: {ACTIVE: NEW},
+    GIVE_BACK: {ACTIVE: NEW},
+    POISON: {ACTIVE: ERROR},
+    DISCARD: {ACTIVE: ERROR},
+    EXPIRE: {NEW: ERROR},
+    CANCEL: {NEW: ERROR, ACTIVE: ERROR},
+    REQUEUE: {ACTIVE: NEW, ERROR: NEW},
+    EDIT: {NEW: NEW},
+    PROMOTE: {NEW: NEW},
+    EXTEND: {ACTIVE: ACTIVE},
+    REPORT: {ACTIVE: ACTIVE},
+    DELETE: {NEW: NEW, DONE: DONE, ERROR: ERROR},
+}
+"""What is not here is refused with BADSTATE. DELETE leaves the state and takes the job out of sight."""
+VERBS: Final = {
+    START: "started", COMPLETE: "completed", FAIL: "failed", RETRY: "tried again", SNOOZE: "put off",
+    GIVE_BACK: "given back", POISON: "set aside", DISCARD: "discarded", EXPIRE: "expired", CANCEL: "cancelled",
+    REQUEUE: "queued again", EDIT: "edited", PROMOTE: "promoted", EXTEND: "extended", REPORT: "reported on",
+    DELETE: "deleted",
+}
+"""How an error message names an event."""
+BY_HAND: Final = {NEW: REQUEUE, ACTIVE: START, DONE: COMPLETE, ERROR: FAIL}
+"""The event that sets a state by hand."""
+
+
+def follows(before: str, after: str) -> bool:
+    """Whether some event leads from one state to the other."""
+    return any(states.get(before) == after for states in TRANSITIONS.values())
 
 
 class Reason:
@@ -38,8 +80,13 @@ class Reason:
     DELAYED: Final = "delayed"
     RETRY: Final = "retry"
     RETURNED: Final = "returned"
+    SNOOZED: Final = "snoozed"
     FAILED: Final = "failed"
+    DEAD: Final = "dead"
     INVALID: Final = "invalid"
     TIMEOUT: Final = "timeout"
     CANCELLED: Final = "cancelled"
-    LOST: Final = "lost"
+    DISCARDED: Final = "discarded"
+    EXPIRED: Final = "expired"
+    POISON: Final = "poison"
+    DELETED: Final = "deleted"

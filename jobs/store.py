@@ -7,13 +7,17 @@ from typing import Protocol
 
 from heroredis.extension import Committing
 from jobs.job import Job
+from jobs.notes import Note
 
 
 class JobStore(Protocol):
-    """Appends are seen by `get` at once and are durable when the commit that covers them is done."""
+    """Appends are seen by `get` at once and are durable when the commit that covers them is done.
+
+    Jobs and notes share one line of record ids and one log, so that a batch may hold both.
+    """
 
     def next_id(self) -> int:
-        """The id that the next new job gets; ids are never used twice."""
+        """The id that the next new job or note gets; ids are never used twice."""
         ...
 
     def add(self, job: Job) -> None:
@@ -28,6 +32,22 @@ class JobStore(Protocol):
         """Append a later version."""
         ...
 
+    def put(self, note: Note, record_id: int = 0) -> int:
+        """Append a note, new (0) or as the next version of a record; its record id."""
+        ...
+
+    def remove(self, record_id: int) -> None:
+        """Append the end of a job or note: it is no longer found, its history stays."""
+        ...
+
+    def begin(self) -> None:
+        """Until `end` everything appended belongs together: after a crash all of it is there, or nothing."""
+        ...
+
+    def end(self) -> Committing:
+        """Close what `begin` opened; the commit that covers it."""
+        ...
+
     def commit(self) -> Committing: ...
 
     def get(self, job_id: int) -> Job | None:
@@ -38,8 +58,29 @@ class JobStore(Protocol):
         """Versions, newest first."""
         ...
 
+    def notes(self, record_id: int, depth: int) -> list[Note]:
+        """Versions of a note, newest first."""
+        ...
+
     def newest(self) -> Iterator[Job]:
         """The newest version of every job, in the order of ids."""
+        ...
+
+    def records(self) -> Iterator[tuple[int, Job | Note]]:
+        """The newest version of every job and note, in the order of ids."""
+        ...
+
+    def last_lsn(self) -> int:
+        """The sequence number of the newest record; each record has the next one."""
+        ...
+
+    def durable_lsn(self) -> int:
+        """Records up to this number are on disk."""
+        ...
+
+    def changes(self, since: int) -> Iterator[tuple[int, int, int, Job | Note | None]]:
+        """What is on disk with sequence numbers above `since`, in order: (number, record id, Unix ms, job, note or
+        None for an end). May be read on another thread. Raises TooOld."""
         ...
 
     def close(self) -> None: ...

@@ -11,13 +11,17 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from jobs.errors import InvalidParams, JobRefused
+from jobs.errors import InvalidParams, JobRefused, Refused
 from jobs.handlers import Handler, Handlers, result_bytes
 from jobs.job import Job
 from jobs.manager import JobManager
-from jobs.states import Reason
+from jobs.outcomes import Outcome, RetryAt, Snooze
+from jobs.run import Reports, Run
+from jobs.states import DISCARD, Reason
+from jobs.watchdog import Watchdog
 
 logger = logging.getLogger("heroredis.jobs")
+BEAT_S: Final = 0.2
 IN_A_ROW: Final = 64
 """Jobs that one worker runs before it lets the loop do something else."""
 TEXT_LIMIT: Final = 64 * 1024
@@ -29,6 +33,9 @@ class JobWorker:
     def __init__(self, name: str, pool: WorkerPool) -> None:
         self.name: Final = name
         self.job: Job | None = None
+        self.run_of_job: Run | None = None
+        self.is_revoked = False
+        """The job was taken away while its handler runs."""
         self._pool: Final = pool
 
     async def run(self) -> None:
@@ -44,6 +51,9 @@ class JobWorker:
             self.job = job
             await self._work(job)
             self.job = None
+            if self.is_revoked or self.run_of_job is not None:
+                self.is_revoked = False
+                self.run_of_job = None
             in_a_row += 1
             if in_a_row >= IN_A_ROW:
                 in_a_row = 0
@@ -55,55 +65,107 @@ class JobWorker:
             self._pool.manager.give_back(job.job_id, self.name)
             return
         try:
-            if handler.is_async and not handler.timeout and not job.timeout_ms:
+            if handler.is_plain and not job.timeout_ms:
                 result = result_bytes(await handler.function(*handler.arguments(job)))
             else:
                 result = result_bytes(await self._call(handler, job))
         except InvalidParams as invalid:
             self._fail(job, str(invalid), None, Reason.INVALID, final=True)
+        except Outcome as outcome:
+            self._steered(job, outcome)
         except TimeoutError as late:
             limit = self._limit(handler, job)
             text = f"ran longer than {limit:g} s" if limit and not str(late) else f"TimeoutError: {late}"
-            self._fail(job, text, _traceback(late), Reason.TIMEOUT if limit else Reason.FAILED)
+            self._fail(job, text, late, Reason.TIMEOUT if limit else Reason.FAILED, handler)
         except asyncio.CancelledError:
-            if self._pool.stopping:
-                self._pool.manager.give_back(job.job_id, self.name)
-                raise
-            self._fail(job, "the handler cancelled itself", None, Reason.FAILED)
+            self._interrupted(job)
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:
             # Whatever a handler raises, SystemExit too, ends its job and nothing else.
-            self._fail(job, _described(error), _traceback(error), Reason.FAILED)
+            self._fail(job, _described(error), error, Reason.FAILED, handler)
         else:
             self._finish(job, result)
+
+    def _interrupted(self, job: Job) -> None:
+        """The task was cancelled: by the end of the server, because the job was taken away, or by the handler."""
+        if self._pool.stopping:
+            self._pool.manager.give_back(job.job_id, self.name)
+            raise asyncio.CancelledError
+        if not self.is_revoked:
+            self._fail(job, "the handler cancelled itself", None, Reason.FAILED)
+            return
+        task = asyncio.current_task()
+        if task is not None:
+            task.uncancel()
 
     def _limit(self, handler: Handler, job: Job) -> float:
         return job.timeout_ms / 1000 if job.timeout_ms else handler.timeout
 
     async def _call(self, handler: Handler, job: Job) -> object:
-        arguments = handler.arguments(job)
+        if handler.wants_run:
+            self.run_of_job = Run(job, self.name, self._pool.reports, asyncio.get_running_loop())
+        arguments = handler.arguments(job, self.run_of_job)
         limit = self._limit(handler, job)
         if handler.is_async:
-            async with asyncio.timeout(limit):
+            async with asyncio.timeout(limit or None):
                 return await handler.function(*arguments)
         call = asyncio.get_running_loop().run_in_executor(self._pool.threads(), handler.function, *arguments)
         return await (asyncio.wait_for(call, limit) if limit else call)
 
+    def revoke(self, task: asyncio.Task[None]) -> None:
+        """The job was taken away: stop its coroutine, tell its thread."""
+        self.is_revoked = True
+        if self.run_of_job is not None:
+            self.run_of_job.is_cancelled = True
+        task.cancel()
+
     def _finish(self, job: Job, result: bytes) -> None:
         try:
             self._pool.manager.finish(job.job_id, result, self.name, job.token)
-        except JobRefused as refused:
-            logger.warning("the result of job %d came too late: %s", job.job_id, refused)
+        except Refused as refused:
+            self._fail(job, refused.text, None, Reason.FAILED, final=True)
+        except JobRefused as late:
+            logger.warning("the result of job %d came too late: %s", job.job_id, late.text)
 
-    def _fail(self, job: Job, text: str, trace: str | None, reason: str, final: bool = False) -> None:
+    def _steered(self, job: Job, outcome: Outcome) -> None:
+        """The handler has said what is to become of the job."""
+        manager = self._pool.manager
+        try:
+            if isinstance(outcome, Snooze):
+                manager.snooze(job.job_id, outcome.wait_ms, self.name, job.token)
+            elif isinstance(outcome, RetryAt):
+                wait = max(0, outcome.at_ms - manager.now_ms())
+                manager.fail(job.job_id, str(outcome).encode("utf-8", "replace"), self.name, job.token, retry_ms=wait)
+            else:
+                manager.fail(job.job_id, str(outcome).encode("utf-8", "replace"), self.name, job.token,
+                             reason=Reason.DISCARDED, final=True, event=DISCARD)
+        except JobRefused as late:
+            logger.warning("what the handler of job %d asked for came too late: %s", job.job_id, late.text)
+
+    def _fail(self, job: Job, text: str, error: BaseException | None, reason: str, handler: Handler | None = None,
+              final: bool = False) -> None:
         logger.info("job %d of topic %s failed: %s", job.job_id, job.topic, text[:200])
+        trace = None if error is None else _traceback(error)[-TEXT_LIMIT:].encode("utf-8", "replace")
+        wait = -1 if handler is None or error is None else _own_backoff(handler, job, error)
         try:
             self._pool.manager.fail(
                 job.job_id, text[:TEXT_LIMIT].encode("utf-8", "replace"), self.name, job.token, reason=reason,
-                traceback=None if trace is None else trace[-TEXT_LIMIT:].encode("utf-8", "replace"), final=final)
+                traceback=trace, final=final, retry_ms=wait)
         except JobRefused as refused:
-            logger.warning("the failure of job %d came too late: %s", job.job_id, refused)
+            logger.warning("the failure of job %d came too late: %s", job.job_id, refused.text)
+
+
+def _own_backoff(handler: Handler, job: Job, error: BaseException) -> int:
+    """Milliseconds that the handler's own function wants to wait, -1 = there is none, or it fails."""
+    function = handler.wait_after
+    if function is None:
+        return -1
+    try:
+        return max(0, round(function(job.attempts, error) * 1000))
+    except Exception:
+        logger.exception("the backoff function of topic %s failed; the usual backoff is taken", job.topic)
+        return -1
 
 
 def _described(error: BaseException) -> str:
@@ -126,8 +188,11 @@ def _traceback(error: BaseException) -> str:
 class WorkerPool:
     """The workers of one server, and the topics where work waits."""
 
-    def __init__(self, manager: JobManager, handlers: Handlers, count: int, poll_interval_s: float) -> None:
+    def __init__(self, manager: JobManager, handlers: Handlers, count: int, poll_interval_s: float,
+                 stuck_ms: int = 0) -> None:
         self.manager: Final = manager
+        self.reports: Final = Reports(manager.progress, manager.log)
+        self.watchdog: Final = Watchdog(handlers.codes(), self.running, stuck_ms)
         self.handlers: Final = handlers
         self.stopping = False
         self.workers: Final = [JobWorker(f"worker-{number}", self) for number in range(1, count + 1)]
@@ -141,15 +206,19 @@ class WorkerPool:
 
     def start(self) -> None:
         loop = asyncio.get_running_loop()
+        if self.workers and self.handlers.topics():
+            self.watchdog.start()
         self._tasks = [loop.create_task(worker.run(), name=worker.name) for worker in self.workers]
         self._poll()
 
     def _poll(self) -> None:
         """The safety net: look whether work waits that no push told of."""
+        self.watchdog.beat()
+        self.watchdog.check_stuck(self.manager.now_ms())
         for topic in self.handlers.topics():
-            if self.manager.queue.length(topic):
+            if topic not in self.manager.paused and self.manager.queue.length(topic):
                 self.pushed(topic)
-        self._timer = asyncio.get_running_loop().call_later(self._poll_interval_s, self._poll)
+        self._timer = asyncio.get_running_loop().call_later(min(self._poll_interval_s, BEAT_S), self._poll)
 
     def pushed(self, topic: str) -> None:
         """A job stands in line; wake a worker for it."""
@@ -188,12 +257,19 @@ class WorkerPool:
             self._executor = ThreadPoolExecutor(max(1, len(self.workers)), "job-thread")
         return self._executor
 
+    def revoke(self, job: Job) -> None:
+        """A running job was taken away; where one of ours works on it, it is stopped."""
+        for worker, task in zip(self.workers, self._tasks, strict=False):
+            if worker.job is not None and worker.job.token == job.token:
+                worker.revoke(task)
+
     def running(self) -> list[tuple[str, Job]]:
         return [(worker.name, worker.job) for worker in self.workers if worker.job is not None]
 
     async def stop(self, grace_s: float) -> None:
         """Take no more jobs, let running ones end within `grace_s` seconds, give the rest back."""
         self.stopping = True
+        self.watchdog.stop()
         if self._timer is not None:
             self._timer.cancel()
         for future in self._idle:

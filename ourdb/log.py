@@ -140,16 +140,24 @@ class Log:
     def _check_batch(self, items: list[tuple[bytes | None, int]]) -> int:
         """Refuse it before anything of it is appended; its size."""
         size = 0
+        next_id = self.state.next_id
+        living: set[int] = set()
         for data, record_id in items:
             if record_id and not 0 < record_id <= MAX_ID:
                 raise InvalidId(f"id {record_id} is not from 1 to {MAX_ID}")
             if data is None:
-                self._must_live(record_id)
+                if record_id in living:
+                    living.remove(record_id)
+                else:
+                    self._must_live(record_id)
                 size += HEADER_SIZE
                 continue
             if len(data) > self._max_record:
                 self._too_large(data)
             size += HEADER_SIZE + len(data)
+            record_id = record_id or next_id
+            next_id = max(next_id, record_id + 1)
+            living.add(record_id)
         if size > self._max_record * 2:
             raise RecordTooLarge(f"a batch of {size} bytes is more than {self._max_record * 2}")
         return size

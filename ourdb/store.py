@@ -161,6 +161,11 @@ class OurDB:
         """Log sequence number of the newest record."""
         return self._state.next_lsn - 1
 
+    @property
+    def durable_lsn(self) -> int:
+        """Log sequence number up to which records are durable in the store's own sense."""
+        return self.last_lsn if self._read_only else self._log.durable.next_lsn - 1
+
     def append(self, data: bytes, record_id: int = 0) -> int:
         """Append a value: `record_id` 0 = a new id, else a new version of it. Seen by `get` at once, durable when a
         later `commit` has ended. Wakes nobody."""

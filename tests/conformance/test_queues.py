@@ -61,3 +61,13 @@ def test_hiding_what_was_never_shown_is_harmless(queue: JobQueue) -> None:
     queue.hide(JOBS[1])
     queue.hide(JOBS[1])
     assert queue.length("t") == 0
+
+
+def test_clearing_one_line(queue: JobQueue) -> None:
+    queue.push(JOBS[1])
+    queue.push(JOBS[2])
+    queue.clear("t")
+    queue.clear("t")
+    assert (queue.length("t"), queue.pop("t")) == (0, None)
+    queue.push(JOBS[3])
+    assert queue.waiting("t") == [3]

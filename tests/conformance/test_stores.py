@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from jobs.job import Job
 from jobs.memory_store import MemoryStore
+from jobs.notes import TopicNote, TrailNote
 from jobs.ourdb_store import OurDBStore
 from jobs.store import JobStore
 from ourdb import OurDB
@@ -55,3 +57,60 @@ def test_a_commit_ends_without_error(store: JobStore) -> None:
     commit.add_callback(lambda done: ended.append(done.error))
     store.close()
     assert ended == [None]
+
+
+def test_notes_have_ids_and_histories_of_their_own(store: JobStore) -> None:
+    store.add(Job(job_id=1, topic="t"))
+    first = store.put(TrailNote(1, "a"))
+    store.put(TrailNote(1, "b"), first)
+    assert (first, store.next_id()) == (2, 3)
+    assert [note.line for note in store.notes(first, 9) if isinstance(note, TrailNote)] == ["b", "a"]
+    assert (store.get(first), store.history(first, 9), store.notes(1, 9)) == (None, [], [])
+    assert [(record_id, type(found).__name__) for record_id, found in store.records()] == [(1, "Job"), (2, "TrailNote")]
+    assert [job.job_id for job in store.newest()] == [1]
+
+
+def test_what_was_removed_is_found_in_its_history_only(store: JobStore) -> None:
+    store.add(Job(job_id=1, topic="t"))
+    store.remove(1)
+    assert (store.get(1), list(store.newest()), store.next_id()) == (None, [], 2)
+    assert [job.topic for job in store.history(1, 9)] == ["t"]
+
+
+def test_a_batch_is_seen_at_once_and_may_hold_jobs_and_notes(store: JobStore) -> None:
+    store.add(Job(job_id=1, topic="t"))
+    store.begin()
+    commit = store.commit()
+    store.add(Job(job_id=2, topic="u"))
+    note = store.put(TopicNote("u", True))
+    store.begin()
+    store.append(Job(job_id=1, topic="t", version=2))
+    store.remove(2)
+    store.end()
+    store.add(Job(job_id=4, topic="v"))
+    one = store.get(1)
+    assert one is not None
+    assert (one.version, store.get(2), note, store.next_id()) == (2, None, 3, 5)
+    store.end()
+    assert [record_id for record_id, _ in store.records()] == [1, 3, 4]
+    assert store.notes(3, 1) == [TopicNote("u", True)]
+    ended: list[BaseException | None] = []
+    commit.add_callback(lambda done: ended.append(done.error))
+    store.close()
+    assert ended == [None]
+
+
+def test_changes_come_in_order_with_their_numbers_once_they_are_durable(store: JobStore) -> None:
+    store.add(Job(job_id=1, topic="t"))
+    store.put(TopicNote("t", True))
+    store.append(Job(job_id=1, topic="t", version=2))
+    store.remove(1)
+    durable: list[int] = []
+    ended = threading.Event()
+    store.commit().add_callback(lambda done: ended.set())
+    assert ended.wait(10)
+    durable.append(store.durable_lsn())
+    assert (store.last_lsn(), durable) == (4, [4])
+    seen = [(lsn, record_id, type(found).__name__) for lsn, record_id, _, found in store.changes(0)]
+    assert seen == [(1, 1, "Job"), (2, 2, "TopicNote"), (3, 1, "Job"), (4, 1, "NoneType")]
+    assert [lsn for lsn, _, _, _ in store.changes(2)] == [3, 4]

@@ -16,7 +16,7 @@ import pytest
 
 from heroredis.testing import ServerProcess
 from jobs.job import Job, decode
-from jobs.states import ACTIVE, NEW, TRANSITIONS
+from jobs.states import ACTIVE, NEW, follows
 from ourdb import OurDB
 
 ROOT: Final = Path(__file__).parents[2]
@@ -90,7 +90,7 @@ def check_history(job_id: int, versions: list[Job]) -> None:
     assert [job.version for job in versions] == list(range(1, len(versions) + 1)), job_id
     assert versions[0].state == NEW
     for before, after in pairwise(versions):
-        assert after.state in TRANSITIONS[before.state], f"job {job_id}: {before.state} -> {after.state}"
+        assert follows(before.state, after.state), f"job {job_id}: {before.state} -> {after.state}"
         assert before.at <= after.at
         assert after.params == before.params
 

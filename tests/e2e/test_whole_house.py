@@ -93,6 +93,6 @@ def test_plain_redis_is_enough_for_a_worker(start_server: Callable[..., ServerPr
         pairs = job if isinstance(job, dict) else dict(zip(job[::2], job[1::2], strict=True))
         states[job_id] = (pairs[b"state"], pairs[b"reason"], pairs[b"result"], pairs[b"error"])
     assert states == {
-        1: (b"done", b"", b'{"n": 1}', None), 2: (b"error", b"failed", None, b"broke"),
+        1: (b"done", b"", b'{"n": 1}', None), 2: (b"error", b"dead", None, b"broke"),
         3: (b"error", b"cancelled", None, b"its key was deleted"), 4: (b"new", b"", None, None),
     }

@@ -2,47 +2,11 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable
-
 import pytest
 
-from heroredis.clock import ManualClock
-from heroredis.extension import Committing
 from jobs.errors import BadOption, BadState, JobNotFound, StaleToken
-from jobs.job import Job
-from jobs.manager import JobManager
-from jobs.memory_queue import MemoryQueue
-from jobs.memory_store import MemoryStore
-from jobs.options import JobOptions
-from jobs.states import STATES, TRANSITIONS
-
-
-def defer(commit: Committing, action: Callable[[], None]) -> None:
-    commit.add_callback(lambda done: action())
-
-
-class World:
-    """A manager over memory, with a clock that stands still."""
-
-    def __init__(self, held: bool = False) -> None:
-        self.clock = ManualClock(1_000_000)
-        self.store = MemoryStore(held)
-        self.queue = MemoryQueue()
-        self.manager = self.manager_over_the_same_store()
-
-    def manager_over_the_same_store(self) -> JobManager:
-        self.queue = MemoryQueue()
-        return JobManager(self.store, self.queue, self.clock, defer, random.Random(1))
-
-    def new(self, topic: str = "t", **options: object) -> Job:
-        job, _ = self.manager.create(topic, b"p", JobOptions(**options), "test")  # type: ignore[arg-type]
-        return job
-
-    def now(self, job_id: int) -> Job:
-        job = self.manager.find(job_id)
-        assert job is not None
-        return job
+from jobs.states import STATES, follows
+from tests.jobs.world import World
 
 
 @pytest.fixture
@@ -90,7 +54,7 @@ def test_states_set_by_hand_follow_the_table(world: World, before: str, after: s
     if before != "new":
         world.manager.set_state(1, before, "hand")
     versions = len(world.manager.history(1, 99))
-    if after in TRANSITIONS[before]:
+    if after != before and follows(before, after):
         world.manager.set_state(1, after, "hand")
         assert world.now(1).state == after
         counts = world.manager.stats("t")
@@ -135,7 +99,7 @@ def test_failures_are_tried_again_until_the_attempts_are_used_up(world: World) -
             world.manager.due()
             assert world.queue.waiting("t") == [1]
     job = world.now(1)
-    assert (job.state, job.reason, job.error, job.traceback) == ("error", "failed", b"boom", b"trace")
+    assert (job.state, job.reason, job.error, job.traceback) == ("error", "dead", b"boom", b"trace")
 
 
 def test_a_final_failure_is_not_tried_again(world: World) -> None:
@@ -237,8 +201,8 @@ def test_cancelling_takes_a_waiting_job_out_of_the_line(world: World) -> None:
     world.manager.cancel(1, "hand")
     assert (world.now(1).state, world.now(1).reason, world.queue.waiting("t")) == ("error", "cancelled", [])
     world.new()
-    world.manager.claim("t", "w")
-    with pytest.raises(BadState):
+    world.manager.finish(2, b"", "w")
+    with pytest.raises(BadState, match="BADSTATE job 2 is done, it cannot be cancelled"):
         world.manager.cancel(2, "hand")
 
 

@@ -1,0 +1,240 @@
+"""Creating jobs: what a new job needs, and letting it in once its record is on disk.
+
+The ground floor of the job manager: the working set, and how its changes are told. It starts and ends no job.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from heroredis.extension import Clock, Committing
+from jobs.counts import Counts, Tally
+from jobs.errors import BadOption, Refused
+from jobs.job import DEFAULT_BACKOFF, Extra, Job, params_bytes
+from jobs.keys import Keys
+from jobs.limits import Limits
+from jobs.options import PLAIN, JobOptions, check_topic
+from jobs.queue import JobQueue
+from jobs.schedule import Schedule
+from jobs.states import DONE, NEW, Reason
+from jobs.store import JobStore
+
+Defer = Callable[[Committing, Callable[[], None]], None]
+Subscriber = Callable[[Job], None]
+
+
+class Landing:
+    """What one commit brings once it has ended: jobs that begin to exist, and ends that may be told."""
+
+    def __init__(self, commit: Committing) -> None:
+        self.commit: Final = commit
+        self.made: Final[list[Job]] = []
+        self.ended: Final[list[Job]] = []
+
+
+class Admission:
+    """Jobs over a store (the truth) and a queue (who is next). `defer` calls back on the loop after a commit."""
+
+    def __init__(self, store: JobStore, queue: JobQueue, clock: Clock, defer: Defer,
+                 rng: random.Random | None = None, limits: Limits | None = None) -> None:
+        self.store: Final = store
+        self.queue: Final = queue
+        self.limits: Final = limits or Limits()
+        self.tally: Final = Tally()
+        self.live: Final[dict[int, Job]] = {}
+        """New and active jobs whose first record is on disk."""
+        self.paused: Final[dict[str, int]] = {}
+        """Topics whose jobs are not handed out, with the record that says so."""
+        self.schedule: Final = Schedule()
+        """Appointments by the wall clock."""
+        self.deadlines: Final = Schedule()
+        """Ends of leases and of remote attempts, by the monotonic clock."""
+        self.keys: Final = Keys()
+        self.defaults_of: Callable[[str], tuple[int, str]] = lambda topic: (0, DEFAULT_BACKOFF)
+        """Retries and backoff of a topic's handler."""
+        self.on_push: Callable[[str], None] = lambda topic: None
+        self.on_end: Callable[[Job], None] = lambda job: None
+        self.on_schedule: Callable[[], None] = lambda: None
+        self.on_append: Callable[[Job], None] | None = None
+        """Told of every version that is appended, while somebody follows the events."""
+        self._clock: Final = clock
+        self._defer: Final = defer
+        self._rng: Final = rng or random.Random()
+        self._epoch: Final = os.urandom(4).hex()
+        self._unsynced: Final[dict[int, Job]] = {}
+        self._owners: Final[dict[int, int]] = {}
+        self._held: Final[dict[int, dict[int, None]]] = {}
+        self._leases: Final[dict[int, int]] = {}
+        self._limits: Final[dict[int, int]] = {}
+        """When the attempt of a remote worker has to be over, as the leases in monotonic ms."""
+        self._lines: Final[dict[int, int]] = {}
+        """How many log lines the running attempts have."""
+        self._ending: Final[set[int]] = set()
+        self._landing: Landing | None = None
+        self._subscribers: Final[list[Subscriber]] = []
+
+    # Creating
+
+    def create(self, topic: str, params: object, options: JobOptions = PLAIN,
+               by: str = "api") -> tuple[Job, Committing]:
+        """A new job and the commit after which it exists; the earlier job when the idempotency key was used before.
+        Raises BadOption, Refused."""
+        if options is not PLAIN and options.idempotency:
+            earlier = self._earlier(options.idempotency)
+            if earlier is not None:
+                return earlier, self.store.commit()
+        [job] = jobs = [self._make(topic, params, options, by, self.store.next_id())]
+        self.store.add(job)
+        return job, self._admit_after(jobs)
+
+    def create_many(self, topic: str, params: Sequence[object], options: JobOptions = PLAIN,
+                    by: str = "api") -> tuple[list[Job], Committing]:
+        """Several new jobs that exist together or not at all."""
+        if options.unique or options.idempotency:
+            raise BadOption("UNIQUE and IDEMPOTENCY are for one job, not for several at once")
+        first = self.store.next_id()
+        jobs = [self._make(topic, one, options, by, first + at) for at, one in enumerate(params)]
+        self.store.add_all(jobs)
+        return jobs, self._admit_after(jobs)
+
+    def _earlier(self, key: bytes) -> Job | None:
+        held = self.keys.earlier(key, self._clock.now_ms())
+        if held is None:
+            return None
+        job = self._unsynced.get(held.job_id) or self.find(held.job_id)
+        return job or Job(job_id=held.job_id, topic=held.topic, state=DONE, reason=Reason.DELETED)
+
+    def _make(self, topic: str, params: object, options: JobOptions, by: str, job_id: int) -> Job:
+        if not self.tally.knows(topic):
+            check_topic(topic)
+        given = params_bytes(params)
+        if len(given) > self.limits.params:
+            self.limits.check_params(given)
+        now = self._clock.now_ms()
+        run_at = max(options.run_at, now + options.delay_ms if options.delay_ms else 0)
+        extra = None
+        if options is not PLAIN:
+            options.check()
+            if options.has_extra:
+                extra = self._extra(topic, options, now, run_at)
+        retries, backoff = options.retries, options.backoff
+        if retries is None or not backoff:
+            handlers_retries, handlers_backoff = self.defaults_of(topic)
+            retries = handlers_retries if retries is None else retries
+            backoff = backoff or handlers_backoff
+        return Job(
+            job_id=job_id, topic=topic, params=given, max_attempts=retries + 1, priority=options.priority,
+            created_at=now, run_at=run_at, tags=options.tags, at=now, by=by,
+            reason=Reason.DELAYED if run_at > now else "", timeout_ms=options.timeout_ms, backoff=backoff,
+            meta=options.meta, extra=extra,
+        )
+
+    def _extra(self, topic: str, options: JobOptions, now: int, run_at: int) -> Extra:
+        if options.unique:
+            self._check_unique(topic, options.unique, now)
+        return options.extra(now, run_at)
+
+    def _check_unique(self, topic: str, key: bytes, now: int) -> None:
+        holder = self.keys.holder(topic, key, now)
+        if holder:
+            raise Refused(f"unique key {key.decode('utf-8', 'backslashreplace')!r} of topic {topic} is held by "
+                          f"job {holder}")
+
+    def _admit_after(self, jobs: list[Job]) -> Committing:
+        for job in jobs:
+            self._unsynced[job.job_id] = job
+            if job.extra is not None:
+                self.keys.take(job)
+        if self.on_append is not None:
+            for job in jobs:
+                self.on_append(job)
+        commit = self.store.commit()
+        if commit.done:
+            self._admit(jobs, commit)
+        else:
+            self._landing_of(commit).made.extend(jobs)
+        return commit
+
+    def _landing_of(self, commit: Committing) -> Landing:
+        """What waits for a commit: one callback for all jobs that share it."""
+        landing = self._landing
+        if landing is None or landing.commit is not commit:
+            landing = Landing(commit)
+            self._landing = landing
+            self._defer(commit, lambda: self._landed(landing))
+        return landing
+
+    def _landed(self, landing: Landing) -> None:
+        if self._landing is landing:
+            self._landing = None
+        self._admit(landing.made, landing.commit)
+        for job in landing.ended:
+            self._ended(job, landing.commit)
+
+    def _ended(self, job: Job, commit: Committing) -> None:
+        """The end of a job is on disk, or failed to get there."""
+        self._ending.discard(job.job_id)
+        if commit.error is None:
+            self._tell(job)
+        self.on_end(job)
+
+    def is_ending(self, job_id: int) -> bool:
+        """Whether the end of a job is on its way to the disk."""
+        return job_id in self._ending
+
+    def _admit(self, jobs: list[Job], commit: Committing) -> None:
+        """The records are on disk: show the jobs and put them in line."""
+        now = self._clock.now_ms()
+        for job in jobs:
+            del self._unsynced[job.job_id]
+            if commit.error is not None:
+                if job.extra is not None:
+                    self.keys.forget(job)
+                continue
+            self.live[job.job_id] = job
+            self.tally.enter(job.topic, NEW)
+            self._line_up(job, now)
+            if job.extra is not None and job.extra.expires_at:
+                self.schedule.add(job.extra.expires_at, job.job_id)
+                self.on_schedule()
+            self._tell(job)
+
+    def _line_up(self, job: Job, now: int, at_head: bool = False) -> None:
+        self.queue.show(job)
+        if job.run_at > now:
+            self.schedule.add(job.run_at, job.job_id)
+            self.on_schedule()
+        else:
+            self.queue.push(job, at_head=at_head)
+            if not self.paused or job.topic not in self.paused:
+                self.on_push(job.topic)
+
+    # Looking
+
+    def find(self, job_id: int) -> Job | None:
+        job = self.live.get(job_id)
+        if job is None and job_id not in self._unsynced:
+            job = self.store.get(job_id)
+        return job
+
+    def history(self, job_id: int, depth: int) -> list[Job]:
+        return [] if job_id in self._unsynced else self.store.history(job_id, depth)
+
+    def stats(self, topic: str | None = None) -> Counts:
+        return self.tally.total() if topic is None else self.tally.of(topic)
+
+    def subscribe(self, callback: Subscriber) -> Callable[[], None]:
+        """Hear of every change after it can be seen; returns how to stop."""
+        self._subscribers.append(callback)
+
+        def unsubscribe() -> None:
+            if callback in self._subscribers:
+                self._subscribers.remove(callback)
+        return unsubscribe
+
+    def _tell(self, job: Job) -> None:
+        for callback in list(self._subscribers) if self._subscribers else ():
+            callback(job)

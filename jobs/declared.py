@@ -1,0 +1,50 @@
+"""The JOB.* commands as data: name, arguments, purpose, flags, cost. COMMAND DOCS, HELP and the ACL follow from it.
+
+Their handlers are in commands.py and steer_commands.py; docs/protocol.md has every answer and error.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+CREATE_OPTIONS: Final = (
+    "[DELAY ms | AT ms] [PRIORITY 0-255] [RETRY n] [BACKOFF spec] [TIMEOUT ms] [EXPIRE ms] [UNIQUE key [TTL ms]]"
+    " [IDEMPOTENCY key] [TAG t]* [META json]"
+)
+TABLE: Final[dict[str, tuple[str, str, str, str]]] = {
+    "JOB.CREATE": (f"topic params {CREATE_OPTIONS}", "Make a job; answers its id once it is on disk.",
+                   "write denyoom", "O(log(N)) with N jobs of the topic that wait"),
+    "JOB.MCREATE": ("topic params [params ...]", "Make several jobs of a topic in one commit.", "write denyoom",
+                    "O(M*log(N)) for M jobs"),
+    "JOB.GET": ("id", "A job as it is now.", "readonly fast", "O(1)"),
+    "JOB.HISTORY": ("id [COUNT n]", "All versions of a job, newest first.", "readonly", "O(N) for N versions"),
+    "JOB.STATUS": ("id new|active|done|error", "Set the state of a job by hand.", "write", "O(1)"),
+    "JOB.FETCH": ("count timeout-ms topic [topic ...] [LEASE ms] [WORKER name]",
+                  "Take waiting jobs to work on them, waiting for some.", "write blocking", "O(M) for M jobs"),
+    "JOB.COMPLETE": ("id result [TOKEN t]", "End a job as done with its result.", "write", "O(1)"),
+    "JOB.FAIL": ("id error [TOKEN t] [DEAD]", "End an attempt with an error; the job may be tried again.", "write",
+                 "O(1)"),
+    "JOB.EXTEND": ("id ms [TOKEN t]", "Heartbeat: the lease of a job ends so long from now.", "write fast", "O(1)"),
+    "JOB.PROGRESS": ("id percent [message] [TOKEN t]", "Say how far a running job is.", "write fast", "O(1)"),
+    "JOB.LOG": ("id line [TOKEN t]", "Keep a log line with a running job.", "write fast", "O(1)"),
+    "JOB.LOGS": ("id [COUNT n]", "The last log lines of a job, oldest first.", "readonly", "O(N) for N lines"),
+    "JOB.CANCEL": ("id [reason]", "End a waiting or running job.", "write",
+                   "O(N) with N jobs of the topic that wait"),
+    "JOB.RETRY": ("id", "Run a job again that ended as error.", "write", "O(log(N))"),
+    "JOB.DELETE": ("id", "Delete a job that is not running.", "write", "O(N) with N jobs of the topic that wait"),
+    "JOB.EDIT": ("id [PARAMS p] [PRIORITY n]", "Change the params or the priority of a waiting job.", "write",
+                 "O(N) with N jobs of the topic that wait"),
+    "JOB.PROMOTE": ("id", "Put a waiting job at the head of its line; a delay is over.", "write",
+                    "O(N) with N jobs of the topic that wait"),
+    "JOB.WAIT": ("id timeout-ms", "Wait until a job is done or error.", "readonly blocking", "O(1)"),
+    "JOB.LIST": ("[TOPIC t] [STATE s] [CURSOR c] [COUNT n] [IDS]", "Jobs, newest first, by topic and state.",
+                 "readonly", "O(N) for N jobs that are looked at"),
+    "JOB.STATS": ("[topic]", "Counts by state.", "readonly fast", "O(N) with N topics"),
+    "JOB.TOPICS": ("", "Counts by topic and state.", "readonly", "O(N) with N topics"),
+    "JOB.WORKERS": ("", "Who works, and on which jobs.", "readonly", "O(N) for N running jobs"),
+    "JOB.PAUSE": ("topic", "Hand out no more jobs of a topic.", "write", "O(1)"),
+    "JOB.RESUME": ("topic", "Hand out the jobs of a topic again.", "write", "O(1)"),
+    "JOB.PURGE": ("topic", "Delete all waiting jobs of a topic; answers how many.", "write",
+                  "O(N) with N jobs of the topic that wait"),
+    "JOB.HELP": ("", "Shows this help.", "readonly fast", "O(1)"),
+}

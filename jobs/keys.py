@@ -1,0 +1,99 @@
+"""Unique keys (per topic) and idempotency keys (of the whole system), each with the job that holds it.
+
+Rebuilt from the jobs and notes of the store at start; it changes no job.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import Final
+
+from jobs.job import Job
+
+
+class Holder:
+    """Who holds a key until when (Unix ms, 0 = while the job is new or active)."""
+
+    def __init__(self, job_id: int, until: int, topic: str, note: int = 0) -> None:
+        self.job_id: Final = job_id
+        self.until: Final = until
+        self.topic: Final = topic
+        self.note: Final = note
+        """The record that keeps the key of a deleted job."""
+
+
+class Keys:
+    """Both kinds of keys; a key that is over is forgotten when it is looked for, or by `sweep`."""
+
+    def __init__(self) -> None:
+        self._unique: Final[dict[tuple[str, bytes], Holder]] = {}
+        self._same: Final[dict[bytes, Holder]] = {}
+        self._ends: Final[list[tuple[int, bytes]]] = []
+
+    def holder(self, topic: str, key: bytes, now: int) -> int:
+        """The job that holds a unique key of a topic, 0 = nobody."""
+        held = self._unique.get((topic, key))
+        if held is None:
+            return 0
+        if 0 < held.until <= now:
+            del self._unique[topic, key]
+            return 0
+        return held.job_id
+
+    def earlier(self, key: bytes, now: int) -> Holder | None:
+        """The job that was made with an idempotency key."""
+        held = self._same.get(key)
+        return held if held is not None and held.until > now else None
+
+    def take(self, job: Job) -> None:
+        """A job was made or is live again: it holds its keys."""
+        more = job.more
+        if more.unique:
+            self._unique[job.topic, more.unique] = Holder(job.job_id, more.unique_until, job.topic)
+        if more.idempotency and more.idempotency not in self._same:
+            self.keep(more.idempotency, Holder(job.job_id, more.idempotency_until, job.topic))
+
+    def keep(self, key: bytes, holder: Holder) -> None:
+        self._same[key] = holder
+        heapq.heappush(self._ends, (holder.until, key))
+
+    def ended(self, job: Job) -> None:
+        """A job has ended: its unique key is free, unless it has a time of its own."""
+        more = job.more
+        if more.unique and not more.unique_until:
+            self._release(job)
+
+    def forget(self, job: Job) -> None:
+        """A job never came to be: none of its keys is held."""
+        more = job.more
+        if more.unique:
+            self._release(job)
+        held = self._same.get(more.idempotency)
+        if held is not None and held.job_id == job.job_id:
+            del self._same[more.idempotency]
+
+    def _release(self, job: Job) -> None:
+        name = (job.topic, job.more.unique)
+        held = self._unique.get(name)
+        if held is not None and held.job_id == job.job_id:
+            del self._unique[name]
+
+    def restore(self, job: Job, ended: bool, now: int) -> None:
+        """At start: the keys that a job still holds."""
+        more = job.more
+        if more.unique and (more.unique_until > now or not (more.unique_until or ended)):
+            self._unique[job.topic, more.unique] = Holder(job.job_id, more.unique_until, job.topic)
+        if more.idempotency_until > now:
+            self.keep(more.idempotency, Holder(job.job_id, more.idempotency_until, job.topic))
+
+    def sweep(self, now: int) -> list[int]:
+        """Forget the idempotency keys whose time is over; the notes that nobody needs any more."""
+        notes = []
+        while self._ends and self._ends[0][0] <= now:
+            key = heapq.heappop(self._ends)[1]
+            held = self._same.get(key)
+            if held is not None and held.until <= now:
+                del self._same[key]
+                if held.note:
+                    notes.append(held.note)
+        return notes

@@ -1,0 +1,56 @@
+"""Run: what a handler may ask of the attempt it works on. A parameter of this type is given one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from heroredis.extension import Committing, JobRefused
+from jobs.job import Job
+
+logger = logging.getLogger("heroredis.jobs")
+
+
+class Reports:
+    """The manager's part that a run needs."""
+
+    def __init__(self, progress: Callable[[int, int, str, str, str | None], Committing],
+                 log: Callable[[int, str, str, str | None], Committing]) -> None:
+        self.progress: Final = progress
+        self.log: Final = log
+
+
+class Run:
+    """One attempt at a job. All of it may be called from the handler's thread as well as from the loop."""
+
+    def __init__(self, job: Job, worker: str, reports: Reports, loop: asyncio.AbstractEventLoop) -> None:
+        self.job: Final = job
+        self.is_cancelled = False
+        """Whether the job was taken away: a long handler in a thread looks at it now and then, and returns."""
+        self._worker: Final = worker
+        self._reports: Final = reports
+        self._loop: Final = loop
+        self._thread: Final = threading.get_ident()
+
+    def progress(self, percent: int, text: str = "") -> None:
+        """How far it is, 0 to 100, with a word about it. Shown at once, and an event."""
+        self._do(lambda: self._reports.progress(self.job.job_id, percent, text, self._worker, self.job.token))
+
+    def log(self, line: str) -> None:
+        """A log line that is kept with the job."""
+        self._do(lambda: self._reports.log(self.job.job_id, line, self._worker, self.job.token))
+
+    def _do(self, report: Callable[[], object]) -> None:
+        if threading.get_ident() == self._thread:
+            self._report(report)
+        else:
+            self._loop.call_soon_threadsafe(self._report, report)
+
+    def _report(self, report: Callable[[], object]) -> None:
+        try:
+            report()
+        except JobRefused as refused:
+            logger.info("a report of job %d was refused: %s", self.job.job_id, refused.text)

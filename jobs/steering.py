@@ -1,0 +1,304 @@
+"""What people and running attempts ask of a job beyond its way through the states: cancel, retry, edit, promote,
+delete, pause, leases, progress and log lines. Each act is in the job's history with who did it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Final
+
+from msgspec.structs import replace
+
+from heroredis.extension import Clock, Committing
+from jobs.admission import Defer
+from jobs.errors import BadOption, no_job
+from jobs.job import NO_EXTRA, Extra, Job
+from jobs.keys import Holder
+from jobs.lifecycle import SLICE, Lifecycle
+from jobs.limits import MAX_LINE, MAX_LINES, Limits
+from jobs.notes import KeyNote, Note, TopicNote, TrailNote
+from jobs.promise import Promise
+from jobs.queue import JobQueue
+from jobs.states import (
+    ACTIVE,
+    BY_HAND,
+    CANCEL,
+    DELETE,
+    DONE,
+    EDIT,
+    ERROR,
+    EXTEND,
+    NEW,
+    PROMOTE,
+    REPORT,
+    REQUEUE,
+    Reason,
+)
+from jobs.store import JobStore
+
+HAND_LEASE_MS: Final = 60_000
+LONGEST_LEASE_MS: Final = 1 << 50
+LAST_LINES: Final = 10
+"""Log lines that the error of a job shows which is set aside."""
+
+
+class Steering(Lifecycle):
+    """Acts on single jobs and on topics."""
+
+    def __init__(self, store: JobStore, queue: JobQueue, clock: Clock, defer: Defer,
+                 rng: random.Random | None = None, limits: Limits | None = None) -> None:
+        super().__init__(store, queue, clock, defer, rng, limits)
+        self.on_revoke: Callable[[Job], None] = lambda job: None
+        """A running attempt was taken from who runs it."""
+        self.on_note: Callable[[Note], None] | None = None
+        self.embedded: Callable[[], list[tuple[str, Job | None]]] = list
+        """The embedded workers and what each works on."""
+        self.embedded_topics: Callable[[], list[str]] = list
+        self.later: Callable[[Callable[[], None]], None] = lambda action: action()
+        """Do something in the loop's next turn."""
+        self._topic_records: Final[dict[str, int]] = {}
+
+    def set_state(self, job_id: int, state: str, by: str) -> Committing:
+        """A state set by hand; new -> active takes a lease of 60 s."""
+        job = self._checked(job_id, BY_HAND[state], None)
+        if state == DONE:
+            return self.finish(job_id, b"" if job.result is None else job.result, by)
+        if state == ERROR:
+            return self.fail(job_id, b"set by hand", by, reason=Reason.FAILED, final=True)
+        if state == ACTIVE:
+            self.queue.remove(job)
+            self.start(job, by, lease_ms=HAND_LEASE_MS)
+            return self.store.commit()
+        return self.requeue(job_id, by)
+
+    def requeue(self, job_id: int, by: str) -> Committing:
+        """A job that has ended as error (or is running) runs again, with all its attempts. Raises Refused when another
+        job holds its unique key."""
+        job = self._checked(job_id, REQUEUE, None)
+        now = self._clock.now_ms()
+        more = job.more
+        if more.unique and self.keys.holder(job.topic, more.unique, now) != job_id:
+            self._check_unique(job.topic, more.unique, now)
+            self.keys.take(job)
+        after = replace(job, state=NEW, reason="", error=None, traceback=None, ended_at=0, run_at=0, worker="",
+                        token="", lease_until=0, attempts=0, losses=0, version=job.version + 1, at=now, by=by)
+        if job.state == ACTIVE:
+            self.on_revoke(job)
+        return self._queue_again(job, after, REQUEUE)
+
+    def cancel(self, job_id: int, by: str, why: bytes = b"cancelled") -> Committing:
+        """A new or active job -> error with the reason cancelled. Who runs it is told; its result is refused."""
+        job = self._checked(job_id, CANCEL, None)
+        commit = self.fail(job_id, why, by, reason=Reason.CANCELLED, final=True, event=CANCEL)
+        if job.state == ACTIVE:
+            self.on_revoke(job)
+        return commit
+
+    def edit(self, job_id: int, by: str, params: bytes | None = None, priority: int = -1) -> Committing:
+        """Other params or another priority for a job that has not begun."""
+        job = self._checked(job_id, EDIT, None)
+        if params is not None:
+            self.limits.check_params(params)
+        if not -1 <= priority <= 255:
+            raise BadOption(f"PRIORITY {priority} is out of range, give 0 to 255")
+        stood = priority not in (-1, job.priority) and self.queue.remove(job)
+        after = replace(job, params=job.params if params is None else params, version=job.version + 1,
+                        priority=job.priority if priority < 0 else priority, at=self._clock.now_ms(), by=by)
+        self._change(job, after, EDIT)
+        self.queue.show(after)
+        if stood:
+            self.queue.push(after)
+        self._tell(after)
+        return self.store.commit()
+
+    def promote(self, job_id: int, by: str) -> Committing:
+        """A waiting job to the head of its line (within its priority); a delay is over."""
+        job = self._checked(job_id, PROMOTE, None)
+        now = self._clock.now_ms()
+        self.queue.remove(job)
+        after = replace(job, reason="", run_at=0, version=job.version + 1, at=now, by=by)
+        return self._queue_again(job, after, PROMOTE, at_head=True)
+
+    # Deleting
+
+    def delete(self, job_id: int, by: str) -> Committing:
+        """A job that is not running is no longer found; its versions stay until they are compacted away."""
+        self.store.begin()
+        try:
+            self._delete(self._checked(job_id, DELETE, None), by)
+        finally:
+            commit = self.store.end()
+        return commit
+
+    def _delete(self, job: Job, by: str) -> None:
+        now = self._clock.now_ms()
+        after = replace(job, reason=Reason.DELETED, params=b"", result=None, traceback=None, version=job.version + 1,
+                        at=now, by=by, token="")
+        self.store.append(after)
+        if self.on_append is not None:
+            self.on_append(after)
+        self.store.remove(job.job_id)
+        more = job.more
+        if more.trail:
+            self.store.remove(more.trail)
+        if self.live.pop(job.job_id, None) is not None:
+            self.queue.remove(job)
+            self.queue.hide(after)
+        self.keys.forget(job)
+        if more.idempotency and more.idempotency_until > now:
+            note = self.store.put(KeyNote(more.idempotency, job.job_id, more.idempotency_until, job.topic))
+            self.keys.keep(more.idempotency, Holder(job.job_id, more.idempotency_until, job.topic, note))
+        for record_id in self.keys.sweep(now):
+            self.store.remove(record_id)
+        self.tally.leave(job.topic, job.state)
+        self._tell(after)
+        self.on_end(after)
+
+    def purge(self, topic: str, by: str) -> tuple[int, Committing]:
+        """Delete all waiting jobs of a topic. How many, and the commit after which they are gone."""
+        job_ids = [job.job_id for job in self.live.values() if job.topic == topic and job.state == NEW]
+        self.queue.clear(topic)
+        done = Promise()
+        self._purge_slice(job_ids, by, done)
+        return len(job_ids), done
+
+    def _purge_slice(self, job_ids: list[int], by: str, done: Promise) -> None:
+        """Some of them; the others in the next turns of the loop, so that it does not stall."""
+        self.store.begin()
+        try:
+            for job_id in job_ids[:SLICE]:
+                job = self.live.get(job_id)
+                if job is not None and job.state == NEW:
+                    self._delete(job, by)
+        finally:
+            commit = self.store.end()
+        rest = job_ids[SLICE:]
+        if rest:
+            self.later(lambda: self._purge_slice(rest, by, done))
+        else:
+            self._defer(commit, lambda: done.finish(commit.error))
+
+    # Topics
+
+    def pause(self, topic: str, by: str) -> Committing:
+        """Hand out no more jobs of a topic; running ones go on."""
+        return self._set_paused(topic, True, by)
+
+    def resume(self, topic: str, by: str) -> Committing:
+        commit = self._set_paused(topic, False, by)
+        for _ in range(self.queue.length(topic)):
+            self.on_push(topic)
+        return commit
+
+    def _set_paused(self, topic: str, paused: bool, by: str) -> Committing:
+        if paused != (topic in self.paused):
+            record_id = self._topic_records.get(topic, 0)
+            note = TopicNote(topic, paused, by, self._clock.now_ms())
+            record_id = self._put(note, record_id)
+            self._topic_records[topic] = record_id
+            self._mark(topic, paused, record_id)
+        return self.store.commit()
+
+    def _mark(self, topic: str, paused: bool, record_id: int) -> None:
+        if paused:
+            self.paused[topic] = record_id
+        else:
+            self.paused.pop(topic, None)
+
+    def _put(self, note: Note, record_id: int) -> int:
+        record_id = self.store.put(note, record_id)
+        if self.on_note is not None:
+            self.on_note(note)
+        return record_id
+
+    # Running attempts
+
+    def extend(self, job_id: int, lease_ms: int, token: str | None = None) -> Committing:
+        """A heartbeat: the lease ends `lease_ms` from now. A job that its connection holds needs none, and keeps
+        none."""
+        job = self._checked(job_id, EXTEND, token)
+        if not 1 <= lease_ms <= LONGEST_LEASE_MS:
+            raise BadOption("give a lease of at least 1 ms")
+        if job_id not in self._leases:
+            return self.store.commit()
+        self._lease(job_id, lease_ms)
+        now = self._clock.now_ms()
+        if lease_ms > job.lease_until - job.at:
+            # Only a longer one goes to the disk: after a restart every lease begins anew with the length that is there.
+            after = replace(job, lease_until=now + lease_ms, at=now, version=job.version + 1, by=job.worker)
+            self._change(job, after, EXTEND)
+        return self.store.commit()
+
+    def progress(self, job_id: int, percent: int, text: str, by: str, token: str | None = None) -> Committing:
+        """How far a running attempt is, with a word about it."""
+        job = self._checked(job_id, REPORT, token)
+        if not 0 <= percent <= 100:
+            raise BadOption(f"progress {percent} is out of range, give 0 to 100")
+        extra = job.extra or NO_EXTRA
+        if (percent, text) != (extra.progress, extra.progress_text):
+            extra = replace(extra, progress=percent, progress_text=text[:MAX_LINE])
+            self._report(job, extra, TrailNote(job_id, text[:MAX_LINE], percent, self._clock.now_ms(), by))
+        return self.store.commit()
+
+    def log(self, job_id: int, line: str, by: str, token: str | None = None) -> Committing:
+        """One line of a running attempt's log, kept with the job."""
+        job = self._checked(job_id, REPORT, token)
+        extra = job.extra or NO_EXTRA
+        self._report(job, extra, TrailNote(job_id, line[:MAX_LINE], -1, self._clock.now_ms(), by))
+        return self.store.commit()
+
+    def _report(self, job: Job, extra: Extra, note: TrailNote) -> None:
+        """Keep a line, up to the limit; the job's own record follows with its next change."""
+        lines = self._lines.get(job.job_id, -1)
+        if lines < 0:
+            lines = len(self.store.notes(extra.trail, MAX_LINES)) if extra.trail else 0
+        self._lines[job.job_id] = lines + 1
+        if lines < MAX_LINES:
+            trail = self._put(note, extra.trail)
+            if not extra.trail:
+                extra = replace(extra, trail=trail)
+        after = replace(job, extra=extra)
+        self.live[job.job_id] = after
+        self.queue.show(after)
+        self._tell(after)
+
+    def trail(self, job_id: int, count: int = MAX_LINES) -> list[TrailNote]:
+        """Log lines and steps of progress, the last `count`, oldest first. Raises JobNotFound."""
+        job = self.find(job_id)
+        if job is None:
+            raise no_job(job_id)
+        if not job.more.trail:
+            return []
+        return [note for note in reversed(self.store.notes(job.more.trail, count)) if isinstance(note, TrailNote)]
+
+    def _last_words(self, job: Job, losses: int) -> bytes:
+        said = super()._last_words(job, losses)
+        lines = [note.line for note in self.trail(job.job_id, LAST_LINES) if note.percent < 0]
+        return said + b"; its last log lines:\n" + "\n".join(lines).encode() if lines else said
+
+    # Who works
+
+    def now_ms(self) -> int:
+        return self._clock.now_ms()
+
+    def is_leased(self, job_id: int) -> bool:
+        return job_id in self._leases
+
+    def held_by(self, owner: int) -> list[int]:
+        """The running jobs of a connection."""
+        return list(self._held.get(owner, ()))
+
+    # Start
+
+    def _recover_note(self, record_id: int, note: Note) -> None:
+        if isinstance(note, TopicNote):
+            self._topic_records[note.topic] = record_id
+            self._mark(note.topic, note.paused, record_id)
+        elif isinstance(note, KeyNote):
+            if note.until > self._clock.now_ms():
+                self.keys.keep(note.key, Holder(note.job_id, note.until, note.topic, record_id))
+        elif isinstance(note, TrailNote):
+            job = self.live.get(note.job_id)
+            if job is not None and not job.more.trail:
+                self.live[note.job_id] = replace(job, extra=replace(job.more, trail=record_id))

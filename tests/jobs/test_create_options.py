@@ -1,0 +1,166 @@
+"""EXPIRE, UNIQUE, IDEMPOTENCY and the size limits, over time and restarts."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobs.errors import BadOption, Refused
+from jobs.limits import Limits
+from jobs.options import JobOptions
+from tests.jobs.world import World
+
+DAY_MS = 86_400_000
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_a_job_that_is_not_started_in_time_expires(world: World) -> None:
+    world.new(expire_ms=100)
+    world.new()
+    world.pass_ms(99)
+    assert world.state(1) == ("new", "")
+    world.pass_ms(1)
+    assert world.state(1) == ("error", "expired")
+    assert (world.queue.waiting("t"), world.manager.stats("t").error) == ([2], 1)
+
+
+def test_an_expired_job_is_never_handed_out_even_before_the_timer(world: World) -> None:
+    world.new(expire_ms=100)
+    world.clock.advance(100)
+    assert world.manager.claim("t", "w") is None
+    assert world.state(1) == ("error", "expired")
+
+
+def test_the_time_to_expire_begins_when_the_job_could_be_started(world: World) -> None:
+    world.new(delay_ms=1000, expire_ms=100)
+    world.pass_ms(1000)
+    assert world.state(1) == ("new", "delayed")
+    world.pass_ms(100)
+    assert world.state(1) == ("error", "expired")
+
+
+def test_what_was_started_once_does_not_expire(world: World) -> None:
+    world.new(expire_ms=100, retries=1, backoff="fixed:500")
+    claimed = world.claim()
+    world.manager.fail(1, b"no", "w", claimed.token)
+    world.pass_ms(500)
+    assert (world.state(1), world.claim().attempts) == (("new", "retry"), 2)
+
+
+def test_expiry_survives_a_restart(world: World) -> None:
+    world.new(expire_ms=100)
+    world.restart()
+    world.pass_ms(100)
+    assert world.state(1) == ("error", "expired")
+
+
+def test_a_unique_key_is_held_while_the_job_lives(world: World) -> None:
+    world.new(unique=b"k")
+    world.new("other", unique=b"k")
+    with pytest.raises(Refused, match=r"^REFUSED unique key 'k' of topic t is held by job 1$"):
+        world.new(unique=b"k")
+    world.restart()
+    claimed = world.claim()
+    with pytest.raises(Refused, match="job 1"):
+        world.new(unique=b"k")
+    world.manager.finish(1, b"", "w", claimed.token)
+    assert world.new(unique=b"k").job_id == 3
+
+
+def test_a_unique_key_with_a_time_is_held_for_that_time(world: World) -> None:
+    world.new(unique=b"k", unique_ttl_ms=1000)
+    world.manager.finish(1, b"", "w")
+    world.restart()
+    world.clock.advance(999)
+    with pytest.raises(Refused, match="job 1"):
+        world.new(unique=b"k")
+    world.clock.advance(1)
+    assert world.new(unique=b"k").job_id == 2
+
+
+def test_a_job_that_runs_again_needs_its_key(world: World) -> None:
+    world.new(unique=b"k")
+    world.manager.cancel(1, "hand")
+    world.new(unique=b"k")
+    with pytest.raises(Refused, match="job 2"):
+        world.manager.requeue(1, "hand")
+    world.manager.cancel(2, "hand")
+    world.manager.requeue(1, "hand")
+    with pytest.raises(Refused, match="job 1"):
+        world.new(unique=b"k")
+
+
+def test_a_repeated_idempotency_key_answers_the_earlier_job(world: World) -> None:
+    world.new(idempotency=b"order-7")
+    assert world.new("elsewhere", idempotency=b"order-7").job_id == 1
+    world.manager.finish(1, b"result", "w")
+    world.restart()
+    again = world.new(idempotency=b"order-7")
+    assert (again.job_id, again.result, world.store.next_id()) == (1, b"result", 2)
+    world.clock.advance(7 * DAY_MS)
+    assert world.new(idempotency=b"order-7").job_id == 2
+
+
+def test_an_idempotency_key_outlives_its_job(world: World) -> None:
+    world.new(idempotency=b"k")
+    world.manager.finish(1, b"", "w")
+    world.manager.delete(1, "hand")
+    for _ in range(2):
+        assert world.new(idempotency=b"k").job_id == 1
+        world.restart()
+    assert world.manager.find(1) is None
+    world.clock.advance(7 * DAY_MS)
+    made = world.new(idempotency=b"k").job_id
+    assert made > 1
+
+
+def test_of_two_creates_at_once_the_second_waits_for_the_first() -> None:
+    world = World(held=True)
+    first, _ = world.manager.create("t", b"a", JobOptions(idempotency=b"k", unique=b"u"))
+    second, same = world.manager.create("t", b"b", JobOptions(idempotency=b"k"))
+    assert (first.job_id, second.job_id, same.done) == (1, 1, False)
+    with pytest.raises(Refused, match="job 1"):
+        world.manager.create("t", b"c", JobOptions(unique=b"u"))
+    world.store.release(OSError("broken"))
+    assert world.new(idempotency=b"k", unique=b"u").job_id == 2
+
+
+def test_what_is_too_large_is_refused_and_changes_nothing() -> None:
+    world = World(limits=Limits(params=10, result=5))
+    with pytest.raises(Refused, match="the params have 11 bytes, at most 10 are kept"):
+        world.manager.create("t", b"x" * 11)
+    assert world.store.next_id() == 1
+    world.manager.create("t", b"x" * 10)
+    world.manager.create("t", b"")
+    claimed = world.claim()
+    with pytest.raises(Refused, match="the result has 6 bytes"):
+        world.manager.finish(1, b"x" * 6, "w", claimed.token)
+    world.manager.finish(1, b"x" * 5, "w", claimed.token)
+    assert [len(world.now(job_id).params) for job_id in (1, 2)] == [10, 0]
+
+
+def test_a_huge_error_is_cut_not_refused(world: World) -> None:
+    world.new()
+    world.manager.fail(1, b"x" * 1_000_000, "w", world.claim().token)
+    error = world.now(1).error
+    assert error is not None
+    assert len(error) == 64 * 1024 + len(b" (cut)")
+
+
+@pytest.mark.parametrize("options", [
+    {"unique": b"x" * 513}, {"idempotency": b"x" * 513}, {"unique_ttl_ms": 5}, {"expire_ms": -1},
+    {"idempotency": b"k", "idempotency_ms": 0},
+])
+def test_options_that_cannot_be(world: World, options: dict[str, object]) -> None:
+    with pytest.raises(BadOption):
+        world.new(**options)
+
+
+def test_keys_are_for_single_jobs(world: World) -> None:
+    with pytest.raises(BadOption, match="not for several"):
+        world.manager.create_many("t", [b"a", b"b"], JobOptions(unique=b"k"))
+    jobs, _ = world.manager.create_many("t", [b"a", b"b"], JobOptions(tags=("x",), delay_ms=5))
+    assert [(job.tags, job.run_at) for job in jobs] == [(("x",), 1_000_005)] * 2

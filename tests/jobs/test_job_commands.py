@@ -1,0 +1,126 @@
+"""JOB.* over the wire: what each command answers, and each way in which it refuses."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobs.limits import Limits
+from tests.jobs.desk import Caller, Desk, as_map
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+@pytest.fixture
+def caller(desk: Desk) -> Caller:
+    return desk.caller()
+
+
+def test_every_option_of_create_is_seen_in_the_job(caller: Caller) -> None:
+    job_id = caller.call("JOB.CREATE", "t", "p", "DELAY", 5, "PRIORITY", 7, "RETRY", 2, "BACKOFF", "fixed:1", "TIMEOUT",
+                         30, "EXPIRE", 100, "UNIQUE", "u", "TTL", 1000, "IDEMPOTENCY", "i", "TAG", "a", "TAG", "b",
+                         "META", '{"x":1}')
+    job = caller.job(job_id)
+    shown = {name: job[name.encode()] for name in (
+        "run_at", "priority", "max_attempts", "timeout", "expires_at", "unique", "unique_until", "idempotency", "tags",
+        "meta")}
+    assert shown == {
+        "run_at": 1_000_005, "priority": 7, "max_attempts": 3, "timeout": 30, "expires_at": 1_000_105, "unique": b"u",
+        "unique_until": 1_001_000, "idempotency": b"i", "tags": [b"a", b"b"], "meta": b'{"x":1}'}
+    assert caller.call("JOB.CREATE", "elsewhere", "", "IDEMPOTENCY", "i") == job_id
+    assert caller.error("JOB.CREATE", "t", "", "UNIQUE", "u") == (
+        "REFUSED unique key 'u' of topic t is held by job 1")
+
+
+@pytest.mark.parametrize(("words", "answer"), [
+    (("t", "", "TTL", "5"), "ERR TTL is the time of a UNIQUE key, give UNIQUE too"),
+    (("t", "", "UNIQUE", ""), "ERR the key of UNIQUE is empty"),
+    (("t", "", "AFTER", "1"), "REFUSED AFTER is not possible yet: jobs cannot wait for other jobs"),
+    (("t", "", "DELAY", "1", "AT", "1"), "ERR give DELAY or AT, not both"),
+    (("t", "", "EXPIRE", "-1"), "ERR value is out of range, must be positive"),
+    (("t", "", "EXPIRE"), "ERR syntax error"),
+    (("t", "12345678901"), "REFUSED the params have 11 bytes, at most 10 are kept; keep large data elsewhere and "
+                           "name it in the params"),
+    (("t", "", "BACKOFF", "soon"), "ERR backoff 'soon' cannot be read: give fixed:MS, exp:MS[:MAX[:JITTER%]] or "
+                                   "list:MS,MS,..."),
+])
+def test_creates_that_are_refused(words: tuple[str, ...], answer: str) -> None:
+    caller = Desk(limits=Limits(params=10)).caller()
+    assert caller.error("JOB.CREATE", *words) == answer
+    assert caller.call("JOB.STATS", "t") == [b"new", 0, b"active", 0, b"done", 0, b"error", 0]
+
+
+def test_a_remote_worker_with_a_lease(desk: Desk, caller: Caller) -> None:
+    caller.call("JOB.CREATE", "t", "p")
+    [fetched] = caller.call("JOB.FETCH", 1, 0, "t", "LEASE", 100, "WORKER", "far")
+    token = as_map(fetched)[b"token"]
+    desk.pass_ms(60)
+    assert caller.call("JOB.EXTEND", 1, 100, "TOKEN", token) == b"OK"
+    assert caller.call("JOB.PROGRESS", 1, 40, "almost", "TOKEN", token) == b"OK"
+    assert caller.call("JOB.PROGRESS", 1, 50) == b"OK"
+    assert caller.call("JOB.LOG", 1, "line", "TOKEN", token) == b"OK"
+    desk.pass_ms(60)
+    assert (caller.job(1)[b"state"], caller.job(1)[b"progress"]) == (b"active", 50)
+    assert caller.call("JOB.CANCEL", 1, "enough") == b"OK"
+    assert caller.error("JOB.EXTEND", 1, 100, "TOKEN", token) == (
+        "STALE token of job 1 is no longer valid: the job was cancelled")
+    assert caller.error("JOB.EXTEND", 1, 100) == "BADSTATE job 1 is error, it cannot be extended"
+    lines = [as_map(line) for line in caller.call("JOB.LOGS", 1, "COUNT", 2)]
+    assert [(line[b"line"], line[b"percent"]) for line in lines] == [(b"", 50), (b"line", None)]
+
+
+def test_operators(desk: Desk, caller: Caller) -> None:
+    for _ in range(3):
+        caller.call("JOB.CREATE", "t", "p")
+    assert caller.call("JOB.EDIT", 3, "PRIORITY", 1, "PARAMS", "") == b"OK"
+    assert caller.call("LRANGE", "heroqueue:t", 0, -1) == [b"3", b"1", b"2"]
+    assert caller.call("JOB.PROMOTE", 2) == b"OK"
+    assert caller.call("LRANGE", "heroqueue:t", 0, -1) == [b"3", b"2", b"1"]
+    assert caller.error("JOB.EDIT", 3) == "ERR give PARAMS, PRIORITY or both"
+    assert caller.call("JOB.FAIL", 3, "no", "DEAD") == b"OK"
+    assert caller.call("JOB.RETRY", 3) == b"OK"
+    assert caller.error("JOB.RETRY", 3) == "BADSTATE job 3 is new, it cannot be queued again"
+    assert caller.call("JOB.PAUSE", "t") == b"OK"
+    assert caller.call("JOB.FETCH", 1, 0, "t") is None
+    assert caller.call("LPOP", "heroqueue:t") is None
+    assert as_map(as_map(caller.call("JOB.TOPICS"))[b"t"]) == {
+        b"new": 3, b"active": 0, b"done": 0, b"error": 0, b"paused": 1}
+    assert caller.call("JOB.RESUME", "t") == b"OK"
+    assert caller.call("JOB.DELETE", 3) == b"OK"
+    assert (caller.call("JOB.GET", 3), caller.error("JOB.DELETE", 3)) == (None, "NOJOB no job with id 3")
+    assert caller.call("JOB.PURGE", "t") == 2
+    assert caller.call("KEYS", "*") == []
+    newest = as_map(caller.call("JOB.HISTORY", 3, "COUNT", 1)[0])
+    assert (newest[b"reason"], newest[b"by"]) == (b"deleted", b"client 127.0.0.1:9000")
+
+
+def test_resuming_wakes_who_waits(desk: Desk, caller: Caller) -> None:
+    worker = desk.caller("9001")
+    caller.call("JOB.PAUSE", "t")
+    caller.call("JOB.CREATE", "t", "p")
+    worker.send("JOB.FETCH", 1, 10_000, "t")
+    assert worker.answer() is False
+    caller.call("JOB.RESUME", "t")
+    caller.call("PING")
+    assert len(worker.answer()) == 1
+
+
+def test_workers_and_what_they_hold(desk: Desk, caller: Caller) -> None:
+    for _ in range(4):
+        caller.call("JOB.CREATE", "t", "p")
+    one, two = desk.caller("9001"), desk.caller("9002")
+    one.call("JOB.FETCH", 1, 0, "t", "u", "WORKER", "one")
+    two.call("JOB.FETCH", 2, 0, "t", "WORKER", "two", "LEASE", 1000)
+    two.hang_up()
+    one.send("JOB.FETCH", 1, 500, "u", "WORKER", "one")
+    rows = [as_map(row) for row in caller.call("JOB.WORKERS")]
+    assert [(row[b"worker"], row[b"kind"], row[b"jobs"], row[b"topics"], row[b"waiting"]) for row in rows] == [
+        (b"one", b"connection", [1], [b"u"], 1), (b"two", b"lease", [2, 3], [], 0)]
+
+
+def test_help_lists_every_command(desk: Desk, caller: Caller) -> None:
+    lines = caller.call("JOB.HELP")
+    named = {line.split(b" ")[0].decode() for line in lines[1::2]}
+    assert named == {command.name for command in desk.jobs.commands()}
