@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from heroredis.acl.checks import AUTH, CHANNEL, COMMAND, KEY, REASONS, Verdict, check
-from heroredis.acl.journal import Denial
+from heroredis.acl.denials import Denial
 from heroredis.errors import RedisError
 from heroredis.registry import Entry
 from heroredis.session.client import Client

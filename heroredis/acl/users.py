@@ -10,7 +10,7 @@ from typing import Final
 
 from heroredis.acl.describe import describe_user
 from heroredis.acl.index import CommandIndex
-from heroredis.acl.journal import Denials
+from heroredis.acl.denials import Denials
 from heroredis.acl.rules import BLANKS, RuleError, User, hashed, merged
 from heroredis.parameters import Parameters
 from heroredis.registry import Registry

@@ -1,0 +1,94 @@
+"""Reads a redis.conf and the options of a command line: lines of words with Redis's quoting, includes followed.
+
+What the lines mean is settled in conf.py.
+"""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from heroredis.inline import split_line
+
+DEEPEST: Final = 16
+"""Files that include each other."""
+
+
+class ConfError(Exception):
+    """A line that cannot be used, with its place, as Redis reports it."""
+
+    def __init__(self, reason: str, source: str = "", number: int = 0, line: str = "") -> None:
+        self.reason: Final = reason
+        where = f"Reading the configuration file, at line {number}\n>>> '{line}'\n" if number else ""
+        place = f"{source}: " if source else ""
+        super().__init__(f"*** FATAL CONFIG FILE ERROR ***\n{where}{place}{reason}")
+
+
+class Directive:
+    """One line: the name in lower case, and the words behind it."""
+
+    def __init__(self, name: str, words: list[bytes], source: str, number: int, line: str) -> None:
+        self.name: Final = name
+        self.words: Final = words
+        self.source: Final = source
+        self.number: Final = number
+        self.line: Final = line
+
+    def error(self, reason: str) -> ConfError:
+        return ConfError(reason, self.source, self.number, self.line)
+
+
+def read_file(path: str, depth: int = 0) -> list[Directive]:
+    """All lines of a file and of those that it includes. ConfError."""
+    try:
+        text = Path(path).read_bytes()
+    except OSError as error:
+        raise ConfError(f"can't open config file '{path}': {error.strerror}") from None
+    return read_text(text, path, depth)
+
+
+def read_text(text: bytes, source: str, depth: int = 0) -> list[Directive]:
+    found: list[Directive] = []
+    for number, raw in enumerate(text.split(b"\n"), 1):
+        stripped = raw.strip(b" \t\r\n")
+        if not stripped or stripped.startswith(b"#"):
+            continue
+        line = stripped.decode("utf-8", "replace")
+        words = split_line(stripped)
+        if words is None:
+            raise ConfError("Unbalanced quotes in configuration line", source, number, line)
+        if not words:
+            continue
+        one = Directive(words[0].decode("utf-8", "replace").lower(), words[1:], source, number, line)
+        if one.name == "include" and len(one.words) == 1:
+            found += _included(one, depth)
+        else:
+            found.append(one)
+    return found
+
+
+def _included(one: Directive, depth: int) -> list[Directive]:
+    """A name with wildcards may stand for no file at all."""
+    if depth >= DEEPEST:
+        raise one.error("the files include each other too deeply")
+    pattern = one.words[0].decode("utf-8", "surrogateescape")
+    paths = sorted(glob.glob(pattern)) if glob.has_magic(pattern) else [pattern]
+    found: list[Directive] = []
+    for path in paths:
+        found += read_file(path, depth + 1)
+    return found
+
+
+def read_options(arguments: Sequence[str]) -> list[Directive]:
+    """Options of a command line, `--name value …`, as lines behind those of the file."""
+    found: list[Directive] = []
+    for argument in arguments:
+        if argument.startswith("--"):
+            found.append(Directive(argument[2:].lower(), [], "command line", len(found) + 1, argument))
+        elif found:
+            found[-1].words.append(argument.encode("utf-8", "surrogateescape"))
+        else:
+            raise ConfError(f"'{argument}' is no option; options begin with two dashes", "command line")
+    return found
