@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import signal
 import sys
@@ -13,12 +14,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from heroredis import __version__, logs
+from heroredis import __version__, as_redis, logs
+from heroredis.config.conf import RedisConf
+from heroredis.config.lines import ConfError
 from heroredis.factory import ServerFactory, StartError, new_loop
 from heroredis.form import is_compiled
 from heroredis.settings import Config, SettingsError, dotted, load, unknown_variables, walk
 from heroredis.tuning import settle
 
+logger = logging.getLogger("heroredis")
 EXIT_CONFIG: Final = 2
 EXIT_START: Final = 1
 EXIT_DISK: Final = 74
@@ -32,6 +36,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--version", action="version", version=f"heroredis {__version__}")
     made.add_argument("command", nargs="?", default="serve", choices=["serve"], help="what to do (default: serve)")
     made.add_argument("--config", metavar="FILE", help="TOML file with options; see docs/config.md")
+    made.add_argument("--redis-conf", metavar="FILE", help="start as redis-server does, from a redis.conf (- for "
+                      "standard input) and options --name value behind it; see docs/redis-conf.md")
     made.add_argument("--ready-file", metavar="PATH", help="write the addresses there as JSON when all are ready")
     for section, name, fact in walk():
         flag = fact.metadata["flag"]
@@ -62,6 +68,8 @@ def ready_facts(factory: ServerFactory) -> dict[str, Any]:
         if listening.url.startswith("redis://"):
             host, _, port = listening.url.removeprefix("redis://").rpartition(":")
             facts["redis"] = {"host": host.strip("[]"), "port": int(port), "unix": facts.get("redis", {}).get("unix")}
+        elif listening.url.startswith("rediss://"):
+            facts.setdefault("redis", {})["tls_port"] = int(listening.url.rpartition(":")[2])
         elif listening.url.startswith("unix://"):
             facts.setdefault("redis", {})["unix"] = listening.url.removeprefix("unix://")
         else:
@@ -72,30 +80,34 @@ def ready_facts(factory: ServerFactory) -> dict[str, Any]:
 class Running:
     """One run of the server from the command line."""
 
-    def __init__(self, config: Config, ready_file: str | None) -> None:
+    def __init__(self, config: Config, ready_file: str | None, conf: RedisConf | None = None) -> None:
         self.exit_status = 0
         self._config: Final = config
+        self._conf: Final = conf
         self._ready_file: Final = ready_file
         self._stopped: Final = asyncio.Event()
 
     async def run(self) -> int:
-        factory = ServerFactory(self._config)
+        factory = ServerFactory(self._config, conf=self._conf)
         factory.on_disk_failure = self._disk_failed
         loop = asyncio.get_running_loop()
         try:
             await factory.start()
         except (StartError, SettingsError) as error:
-            print(f"heroredis: {error}", file=sys.stderr)
+            self._tell_failure(str(error))
             return EXIT_START
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopped.set)
         loop.add_signal_handler(signal.SIGHUP, factory.reload)
         factory.server.on_shutdown = self._stopped.set
         self._announce(factory)
+        factory.server.parameters.when_changed("loglevel", lambda: self._follow_loglevel(factory))
         try:
             await self._stopped.wait()
         finally:
             await factory.stop()
+            if self._conf is not None:
+                as_redis.remove_pidfile(self._conf)
             if self._ready_file:
                 with contextlib.suppress(OSError):
                     os.unlink(self._ready_file)
@@ -105,21 +117,40 @@ class Running:
         self.exit_status = EXIT_DISK
         self._stopped.set()
 
+    def _tell_failure(self, reason: str) -> None:
+        if self._conf is not None and "port is in use" in reason:
+            logger.warning("Failed listening on port %d (TCP), aborting.", self._conf.parameters.integer("port"))
+        print(f"heroredis: {reason}", file=sys.stderr)
+
+    def _follow_loglevel(self, factory: ServerFactory) -> str:
+        logs.set_level(logs.REDIS_LEVELS[factory.server.parameters.get("loglevel")])
+        return ""
+
     def _announce(self, factory: ServerFactory) -> None:
         settle()
+        if self._conf is not None:
+            self._write_ready_file(factory)
+            as_redis.log_ready(factory.server, self._conf)
+            return
         if not is_compiled():
             print("running interpreted; `make setup` with a C compiler makes the hot path several times faster")
         for listening in factory.listening:
             print(f"{listening.service:8} {listening.url}")
+        self._write_ready_file(factory)
+        print("ready", flush=True)
+
+    def _write_ready_file(self, factory: ServerFactory) -> None:
         if self._ready_file:
             temporary = Path(self._ready_file + ".tmp")
             temporary.write_text(json.dumps(ready_facts(factory)), encoding="utf-8")
             os.replace(temporary, self._ready_file)
-        print("ready", flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if as_redis.is_asked_for(words):
+        return _main_as_redis(words)
     given = parser().parse_args(arguments)
     try:
         config = read_config(given)
@@ -135,5 +166,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return runner.run(_run(config, given.ready_file))
 
 
-async def _run(config: Config, ready_file: str | None) -> int:
-    return await Running(config, ready_file).run()
+def _main_as_redis(words: Sequence[str]) -> int:
+    try:
+        made = as_redis.prepare(words)
+        logs.configure_redis(made.conf.parameters.get("loglevel"), os.fsdecode(made.conf.parameters.get("logfile")))
+    except (ConfError, SettingsError) as error:
+        print(f"\n{error}", file=sys.stderr)
+        return EXIT_START
+    except OSError as error:
+        print(f"heroredis: Can't open the log file: {error.strerror}", file=sys.stderr)
+        return EXIT_START
+    as_redis.log_start(made.conf)
+    os.environ["HEROREDIS_DATA_DIR"] = made.config.data_dir
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        return runner.run(_run(made.config, made.ready_file, made.conf))
+
+
+async def _run(config: Config, ready_file: str | None, conf: RedisConf | None = None) -> int:
+    return await Running(config, ready_file, conf).run()

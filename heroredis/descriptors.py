@@ -9,12 +9,12 @@ RESERVED: Final = 32
 """Descriptors for everything that is no client."""
 
 
-def no_room_for(clients: int) -> str:
-    """Raise the limit so that `clients` fit; an empty text when they do, else why not."""
+def room_for(clients: int) -> int:
+    """Raise the limit so that `clients` fit; how many fit, at most that many."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = clients + RESERVED
     if soft == resource.RLIM_INFINITY or needed <= soft:
-        return ""
+        return clients
     try:
         limit = hard if hard == resource.RLIM_INFINITY else max(hard, needed)
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, limit))
@@ -22,7 +22,5 @@ def no_room_for(clients: int) -> str:
         if hard != resource.RLIM_INFINITY:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
             soft = hard
-        if needed > soft:
-            return ("The operating system is not able to handle the specified number of clients, try with "
-                    f"{soft - RESERVED}")
-    return ""
+        return min(clients, soft - RESERVED)
+    return clients

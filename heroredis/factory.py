@@ -9,12 +9,15 @@ import asyncio
 import contextlib
 import errno
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
 from heroredis.clock import Clock
+from heroredis.config.conf import RedisConf
+from heroredis.config.lines import ConfError
 from heroredis.durations import parse_duration_ms
 from heroredis.extension import JobService, Listening, Service
 from heroredis.folder import DataFolder, FolderError
@@ -24,6 +27,8 @@ from heroredis.persistence.files import open_folder
 from heroredis.persistence.recovery import RecoveryError
 from heroredis.server import Server
 from heroredis.settings import Config
+from heroredis.sockets import is_wide
+from heroredis.tls import TlsError
 
 if TYPE_CHECKING:
     from jobs.extension import JobsExtension
@@ -31,6 +36,8 @@ if TYPE_CHECKING:
     from jobs.manager import JobManager
 
 logger = logging.getLogger("heroredis")
+LOG_LEVELS: Final = {"debug": b"debug", "info": b"notice", "warning": b"warning", "error": b"warning"}
+"""Our levels in Redis's words."""
 
 
 class StartError(Exception):
@@ -41,12 +48,13 @@ class ServerFactory:
     """One server with its services. `async with` starts and stops it."""
 
     def __init__(self, config: Config | None = None, *, handlers: Handlers | None = None,
-                 clock: Clock | None = None) -> None:
+                 clock: Clock | None = None, conf: RedisConf | None = None) -> None:
         self.config: Final = config or Config()
         self.listening: Final[list[Listening]] = []
         self.on_disk_failure: Callable[[BaseException], None] | None = None
         self._given_handlers: Final = handlers
         self._clock: Final = clock
+        self._conf: Final = conf
         self._server: Server | None = None
         self._jobs: JobsExtension | None = None
         self._folder: DataFolder | None = None
@@ -81,7 +89,7 @@ class ServerFactory:
         config.check()
         try:
             self._take_folder()
-            server = Server(self._clock, _parameters(config))
+            server = Server(self._clock, _parameters(config) if self._conf is None else self._conf.parameters)
             self._server = server
             server.bind(asyncio.get_running_loop())
             folder = Path(config.data_dir)
@@ -98,9 +106,22 @@ class ServerFactory:
 
     async def _start_server(self, server: Server) -> None:
         try:
+            if self._conf is not None:
+                self._declare_users(self._conf, server)
             await server.start()
+            if self._conf is not None:
+                self._conf.rename_commands(server.registry)
+        except ConfError as error:
+            raise StartError(str(error)) from None
         except RecoveryError as error:
             raise StartError(f"data_dir = {self.config.data_dir!r}: ordinary keys cannot be loaded: {error}") from None
+
+    def _declare_users(self, conf: RedisConf, server: Server) -> None:
+        conf.declare_users(server.users)
+        bind = conf.parameters.get("bind").decode("utf-8", "surrogateescape")
+        if is_wide(bind) and server.users.open_to_all:
+            raise StartError(f"bind {bind}: this address is open to other machines and no password is set; write a "
+                             "requirepass line, or bind 127.0.0.1")
 
     def _take_folder(self) -> None:
         folder = DataFolder(Path(self.config.data_dir))
@@ -145,8 +166,13 @@ class ServerFactory:
         if config.enable_redis:
             from heroredis.transport import RedisListener
 
-            await self._start("redis.tcp_port", config.redis.tcp_port, RedisListener(
-                server, host=config.redis.bind, port=config.redis.tcp_port, unix_path=config.redis.unix_socket_path))
+            parameters = server.parameters
+            port: int | None = config.redis.tcp_port
+            if self._conf is not None:
+                port = parameters.integer("port") or None
+            await self._start("redis.tcp_port", port, RedisListener(
+                server, host=os.fsdecode(parameters.get("bind")), port=port, tls_port=parameters.integer("tls-port"),
+                unix_path=os.fsdecode(parameters.get("unixsocket"))))
         if config.enable_ui:
             from ui.extension import UiService
 
@@ -164,6 +190,8 @@ class ServerFactory:
     async def _start(self, option: str, value: object, service: Service) -> None:
         try:
             self.listening.extend(await service.start())
+        except TlsError as error:
+            raise StartError(f"TLS: {error}") from None
         except OSError as error:
             what = error.filename or error.strerror or str(error)
             if error.errno == errno.EADDRINUSE and not error.filename:
@@ -212,6 +240,10 @@ def _parameters(config: Config) -> Parameters:
         bind=config.redis.bind.encode(), unixsocket=config.redis.unix_socket_path.encode(),
         requirepass=config.redis.password.encode(), dir=str(Path(config.data_dir).resolve()).encode(),
         appendonly=b"yes" if config.redis.appendonly else b"no", appendfsync=config.redis.appendfsync.encode(),
+        unixsocketperm=config.redis.unix_socket_permissions.encode(), tls_port=str(config.redis.tls_port).encode(),
+        tls_cert_file=os.fsencode(config.redis.tls_cert_file), tls_key_file=os.fsencode(config.redis.tls_key_file),
+        tls_ca_cert_file=os.fsencode(config.redis.tls_ca_cert_file),
+        tls_auth_clients=config.redis.tls_auth_clients.encode(), loglevel=LOG_LEVELS[config.log_level],
     )
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import time
+from typing import Final
 
 
 class JsonLines(logging.Formatter):
@@ -27,6 +29,38 @@ class TextLines(logging.Formatter):
         return time.gmtime(seconds)
 
 
+class RedisLines(logging.Formatter):
+    """Lines as a redis-server's log has them: process, time, a mark for the level, the message."""
+
+    MARKS: Final = ((logging.WARNING, "#"), (logging.INFO, "*"))
+
+    def format(self, record: logging.LogRecord) -> str:
+        mark = next((mark for level, mark in self.MARKS if record.levelno >= level), ".")
+        moment = time.strftime("%d %b %Y %H:%M:%S", time.localtime(record.created))
+        text = record.getMessage()
+        if record.exc_info:
+            text += "\n" + self.formatException(record.exc_info)
+        return f"{os.getpid()}:M {moment}.{int(record.msecs):03d} {mark} {text}"
+
+
+REDIS_LEVELS: Final = {b"debug": "DEBUG", b"verbose": "INFO", b"notice": "INFO", b"warning": "WARNING"}
+
+
+def configure_redis(level: bytes, path: str) -> None:
+    """Log as redis-server does, to standard output or to a file. OSError when the file cannot be opened."""
+    handler = logging.FileHandler(path, delay=False) if path else logging.StreamHandler(sys.stdout)
+    handler.setFormatter(RedisLines())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    set_level(REDIS_LEVELS[level])
+
+
+def set_level(level: str) -> None:
+    for name in ("heroredis", "ui", "dav"):
+        logging.getLogger(name).setLevel(level)
+
+
 def configure(level: str, form: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if form == "json" else TextLines(
@@ -34,5 +68,4 @@ def configure(level: str, form: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
-    for name in ("heroredis", "ui", "dav"):
-        logging.getLogger(name).setLevel(level.upper())
+    set_level(level.upper())

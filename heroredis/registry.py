@@ -98,8 +98,21 @@ class Registry:
                 self.add(help_of(container))
 
     def _name(self, entry: Entry, name: str) -> None:
-        self.entries[name.encode()] = entry
-        self.entries[name.lower().encode()] = entry
+        self.entries[name.encode("latin-1")] = entry
+        self.entries[name.lower().encode("latin-1")] = entry
+
+    def rename(self, old: bytes, new: bytes) -> str:
+        """Let a command be called otherwise, or by no name at all; an empty text when done, else why not."""
+        entry = self.find(old)
+        if entry is None:
+            return "No such command in rename-command"
+        if new and self.find(new) is not None:
+            return "Target command name already exists"
+        for name in (entry.name.encode(), entry.name.lower().encode()):
+            self.entries.pop(name, None)
+        if new:
+            self._name(entry, new.decode("latin-1").upper())
+        return ""
 
     def find(self, name: bytes) -> Entry | None:
         """The record of a top-level command, in any case of letters."""

@@ -11,7 +11,7 @@ from typing import Final
 
 from heroredis.clock import Clock, SystemClock
 from heroredis.commands import MODULES
-from heroredis.descriptors import no_room_for
+from heroredis.descriptors import room_for
 from heroredis.dispatch import find_entry, run
 from heroredis.errors import RedisError, wrong_arity
 from heroredis.extension import Extension
@@ -44,7 +44,12 @@ class Server(Core):
         self.keeper = self.persistence
 
     def _check_room(self) -> str:
-        return no_room_for(self.parameters.integer("maxclients"))
+        wanted = self.parameters.integer("maxclients")
+        found = room_for(wanted)
+        if found < wanted:
+            return ("The operating system is not able to handle the specified number of clients, try with "
+                    f"{found}")
+        return ""
 
     def add_extension(self, extension: Extension) -> None:
         self.extensions.append(extension)
@@ -59,6 +64,7 @@ class Server(Core):
         """Start the extensions in the order in which they were added."""
         self.bind(asyncio.get_running_loop())
         await self.persistence.start()
+        self.parameters.put("maxclients", b"%d" % room_for(self.parameters.integer("maxclients")))
         for extension in self.extensions:
             await extension.start()
         self._tick()

@@ -57,6 +57,16 @@ def _between(low: int, high: int) -> Callable[[Any], int]:
     return parse
 
 
+def _permissions(value: Any) -> str:
+    try:
+        number = int(str(value), 8)
+    except ValueError:
+        number = -1
+    if not 0 <= number <= 0o777:
+        raise ValueError("give permissions in octal as a text, such as \"660\"")
+    return f"{number:o}"
+
+
 def _truth(value: Any) -> bool:
     if isinstance(value, bool):
         return value
@@ -119,6 +129,12 @@ class RedisSettings:
                        flag="--bind")
     unix_socket_path: str = option("/tmp/redis.sock", _text, 'Unix socket of the Redis listener; "" = none',
                                    flag="--unix-socket")
+    unix_socket_permissions: str = option("600", _permissions, "who may open the Unix socket, in octal")
+    tls_port: int = option(0, _port, "port for TLS connections (rediss://); 0 = none", flag="--tls-port")
+    tls_cert_file: str = option("", _text, "certificate of the TLS listener, PEM; read again on SIGHUP")
+    tls_key_file: str = option("", _text, "its private key, PEM")
+    tls_ca_cert_file: str = option("", _text, "authorities whose client certificates are taken, PEM")
+    tls_auth_clients: str = option("no", _one_of("no", "optional", "yes"), "whether clients have to show a certificate")
     password: str = option("", _text, "password that clients send with AUTH; empty = none", secret=True)
     databases: int = option(16, _between(1, 16384), "number of databases for SELECT")
     appendonly: bool = option(True, _truth, "keep ordinary keys on disk: true or false", flag="--appendonly")
@@ -238,11 +254,12 @@ def _parsed(section: str, name: str, fact: Field[Any], value: Any, source: str) 
 
 
 def load(path: str | None = None, environ: Mapping[str, str] | None = None,
-         overrides: Mapping[str, tuple[str, Any]] | None = None) -> Config:
-    """A checked Config. `overrides` maps a dotted option to (flag as typed, value)."""
+         overrides: Mapping[str, tuple[str, Any]] | None = None, defaults: Mapping[str, Any] | None = None) -> Config:
+    """A checked Config. `overrides` maps a dotted option to (flag as typed, value); `defaults` replace the usual."""
     environ = os.environ if environ is None else environ
     config = Config()
     known = {dotted(section, name): (section, name, fact) for section, name, fact in walk()}
+    _apply(config, known, defaults or {}, "")
     path = path or environ.get("HEROREDIS_CONFIG") or None
     if path is not None:
         _apply(config, known, _flat(_read_toml(path)), path)

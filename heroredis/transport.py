@@ -1,6 +1,6 @@
 """Sockets of the Redis listener: each connection feeds a Session and sends what it writes.
 
-A TCP port and a Unix socket; either may be switched off. Knows no commands.
+Where it listens is settled in doors.py. Knows no commands.
 """
 
 from __future__ import annotations
@@ -8,20 +8,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import socket
-import stat
-from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final
 
+from heroredis.doors import Doors
 from heroredis.execute import Session
 from heroredis.extension import Listening
 from heroredis.session.core import Core
 
 READ_AHEAD: Final = 1024 * 1024
-BACKLOG: Final = 511
-PROBE_S: Final = 0.5
 logger = logging.getLogger("heroredis")
+PROTECTED: Final = (
+    b"-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the "
+    b"default user. Only clients on the same machine are let in. To let others in, set a password (CONFIG SET "
+    b"requirepass from the same machine, or requirepass in the configuration); or, if nobody else can reach this "
+    b"address, send CONFIG SET protected-mode no from the same machine.\r\n")
 HTTP_WORDS: Final = (b"POST ", b"Host:", b"GET /", b"PUT /", b"HEAD /", b"OPTIONS ")
 
 
@@ -45,6 +46,11 @@ class Connection:
             transport.close()
             return
         client = core.new_client(*_addresses(transport), transport.close)
+        if core.is_guarded(client):
+            core.stats.rejected_connections += 1
+            transport.write(PROTECTED)
+            transport.close()
+            return
         client.abort = transport.abort
         core.clients[client.client_id] = client
         self._session = Session(core, client, self._write)
@@ -146,89 +152,44 @@ def _shown(address: object) -> str:
 
 
 class RedisListener:
-    """The Service by which Redis clients come in."""
+    """The Service by which Redis clients come in. `host` may be several addresses; a port of None opens none."""
 
     name = "redis"
 
-    def __init__(self, core: Core, *, host: str, port: int, unix_path: str, auth_timeout_s: float = 10.0) -> None:
+    def __init__(self, core: Core, *, host: str, port: int | None, unix_path: str, tls_port: int = 0,
+                 auth_timeout_s: float = 10.0) -> None:
         self.core: Final = core
         self.auth_timeout_s: Final = auth_timeout_s
         self.connections: Final[set[Connection]] = set()
         self.port = port
+        self.doors: Final = Doors(core, lambda: Connection(self))
         self._host: Final = host
+        self._tls_port: Final = tls_port
         self._unix_path: Final = unix_path
-        self._unix_identity: tuple[int, int] | None = None
-        self._servers: list[Any] = []
 
     async def start(self) -> list[Listening]:
         """Bind; OSError with the address in its text when it is taken. A stale socket file is replaced."""
-        loop = asyncio.get_running_loop()
+        doors = self.doors
+        await doors.open(self._host, self.port, self._tls_port, self._unix_path)
         listening = []
-        try:
-            server: Any = await loop.create_server(
-                cast("Any", lambda: Connection(self)), self._host, self.port, backlog=BACKLOG)
-            self._servers.append(server)
-            self.port = server.sockets[0].getsockname()[1]
-            shown = f"[{self._host}]" if ":" in self._host else self._host
+        shown = self._host.split()[0].removeprefix("-").replace("*", "0.0.0.0") if self._host else ""
+        shown = f"[{shown}]" if ":" in shown else shown
+        if self.port is not None:
+            self.port = doors.tcp.port()
             listening.append(Listening("redis", f"redis://{shown}:{self.port}"))
-            self.core.listeners.append((self._host, self.port))
-            if self._unix_path:
-                await self._listen_unix(loop)
-                listening.append(Listening("redis", f"unix://{self._unix_path}"))
-        except OSError:
-            await self.stop(0)
-            raise
+        if self._tls_port:
+            listening.append(Listening("redis", f"rediss://{shown}:{doors.tls.port()}"))
+        if self._unix_path:
+            listening.append(Listening("redis", f"unix://{self._unix_path}"))
         return listening
-
-    async def _listen_unix(self, loop: asyncio.AbstractEventLoop) -> None:
-        await asyncio.to_thread(_clear_stale, self._unix_path)
-        old = os.umask(0o177)
-        try:
-            server: Any = await loop.create_unix_server(
-                cast("Any", lambda: Connection(self)), self._unix_path, backlog=BACKLOG)
-        finally:
-            os.umask(old)
-        self._servers.append(server)
-        facts = os.stat(self._unix_path)
-        self._unix_identity = (facts.st_dev, facts.st_ino)
 
     async def stop(self, grace_s: float) -> None:
         """Accept no more, end the connections, remove the socket file if it is still ours."""
-        for server in self._servers:
-            server.close()
+        self.doors.close()
         for connection in list(self.connections):
             connection.close()
         await asyncio.sleep(0)
-        self._servers.clear()
-        if self._unix_identity is not None:
-            with contextlib.suppress(OSError):
-                facts = os.stat(self._unix_path)
-                if (facts.st_dev, facts.st_ino) == self._unix_identity:
-                    os.unlink(self._unix_path)
-            self._unix_identity = None
 
     def reload(self) -> None:
-        """Nothing of it can change while running."""
-
-
-def _clear_stale(path: str) -> None:
-    """Remove a socket file behind which nobody listens; OSError when somebody does or it is no socket."""
-    try:
-        mode = os.stat(path).st_mode
-    except FileNotFoundError:
-        if not Path(path).parent.is_dir():
-            raise FileNotFoundError(2, "the folder of the Unix socket does not exist", path) from None
-        return
-    if not stat.S_ISSOCK(mode):
-        raise FileExistsError(17, "there is a file that is no socket", path)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(PROBE_S)
-        try:
-            probe.connect(path)
-        except (ConnectionRefusedError, FileNotFoundError):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
-            return
-        except OSError:
-            pass
-    raise OSError(98, "another server listens on this Unix socket", path)
+        """SIGHUP: certificates are read again."""
+        self.doors.reload()

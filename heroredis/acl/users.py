@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from heroredis.acl.denials import Denials
 from heroredis.acl.describe import describe_user
 from heroredis.acl.index import CommandIndex
-from heroredis.acl.denials import Denials
 from heroredis.acl.rules import BLANKS, RuleError, User, hashed, merged
 from heroredis.parameters import Parameters
 from heroredis.registry import Registry
@@ -95,6 +95,20 @@ class Users:
             return
         old.copy_from(made)
         self._tell(old, old)
+
+    def configure(self, name: bytes, rules: list[bytes]) -> None:
+        """A user as a line of a redis.conf declares it; the default user begins anew. RuleError with the rule."""
+        if not name or BLANKS & set(name):
+            raise RuleError("Spaces not allowed in ACL usernames")
+        user = self.default if name == DEFAULT else self.new(name)
+        if user is self.default:
+            user.apply(self.index, b"reset", self._all_channels())
+        for rule in merged(rules):
+            try:
+                user.apply(self.index, rule, self._all_channels())
+            except RuleError as error:
+                raise RuleError(f"Error in user declaration '{rule.decode('utf-8', 'replace')}': {error}") from None
+        self.by_name[name] = user
 
     def _tell(self, old: User, new: User | None) -> None:
         if self.changed is not None:

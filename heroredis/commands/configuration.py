@@ -6,7 +6,6 @@ from heroredis.command import command
 from heroredis.errors import RedisError, shown, syntax
 from heroredis.parameters import Refused
 from heroredis.reply import OK, Map, Reply
-from heroredis.session.client import Client
 from heroredis.session.context import Context
 
 
@@ -33,22 +32,24 @@ def config_set(ctx: Context, parameter: bytes, value: bytes, *pairs: bytes) -> R
             raise RedisError(b"ERR Unknown option or number of arguments for CONFIG SET - '%b'" % shown(name))
         named.append((name.decode("latin-1"), text))
     try:
-        parameters.change_all(named, is_local(ctx.client))
+        parameters.change_all(named, ctx.client.is_local)
     except Refused as refusal:
         raise RedisError(b"ERR CONFIG SET failed (possibly related to argument '%b') - %b" % (
             refusal.name.encode("latin-1"), refusal.reason.encode())) from None
     return OK
 
 
-def is_local(client: Client) -> bool:
-    """Whether the peer is on this machine."""
-    return client.addr.startswith(("127.", "[::1]", "/")) or client.addr in ("", "internal")
-
-
 @command("CONFIG REWRITE", "Write the changed parameters into the redis.conf that the server was started with.",
          group="server", since="2.8.0", flags="admin noscript loading stale", complexity="O(N)")
 def config_rewrite(ctx: Context) -> Reply:
-    raise RedisError(b"ERR The server is running without a config file")
+    rewrite = ctx.server.rewrite_config
+    if rewrite is None:
+        raise RedisError(b"ERR The server is running without a config file")
+    try:
+        rewrite()
+    except OSError as error:
+        raise RedisError(f"ERR Rewriting config file: {error.strerror}".encode()) from None
+    return OK
 
 
 @command("CONFIG RESETSTAT", "Set the counters to zero.", group="server", since="2.0.0",

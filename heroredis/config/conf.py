@@ -8,9 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from heroredis.acl.rules import RuleError
+from heroredis.acl.users import Users
 from heroredis.config.lines import ConfError, Directive
 from heroredis.config.table import ALIASES, TABLE
 from heroredis.parameters import Parameters, Refused
+from heroredis.registry import Registry
 
 LOOPBACK: Final = b"127.0.0.1 -::1"
 SAVE_POINTS: Final = b"3600 1 300 100 60 10000"
@@ -59,8 +62,9 @@ class RedisConf:
             raise one.error(f"{one.name}: {REFUSED[name]}")
         if one.name == "user" and one.words:
             if one.words[0] in [earlier.words[0] for earlier in self.users]:
-                raise one.error(f"Error in user declaration '{one.words[0].decode('utf-8', 'replace')}': Duplicate user "
-                                "found. A user can only be defined once in config files")
+                name = one.words[0].decode("utf-8", "replace")
+                raise one.error(f"Error in user declaration '{name}': Duplicate user found. A user can only be defined "
+                                "once in config files")
             self.users.append(one)
         elif one.name == "rename-command" and len(one.words) == 2:
             self.renamed.append((one.words[0], one.words[1]))
@@ -68,6 +72,27 @@ class RedisConf:
             self._set(one, name)
         elif one.name not in IGNORED or len(one.words) != 1:
             raise one.error("Bad directive or wrong number of arguments")
+
+    def declare_users(self, users: Users) -> None:
+        """Make the users of a server that has all its commands. ConfError."""
+        for one in self.users:
+            try:
+                users.configure(one.words[0], one.words[1:])
+            except RuleError as error:
+                raise one.error(str(error)) from None
+        path = self.parameters.get("aclfile")
+        if path:
+            try:
+                users.load(path.decode("utf-8", "surrogateescape"))
+            except RuleError as error:
+                raise ConfError(f"Aborting Redis startup because of ACL errors: {error}") from None
+
+    def rename_commands(self, registry: Registry) -> None:
+        """Once the data is loaded: what was journaled bears the commands' own names. ConfError."""
+        for old, new in self.renamed:
+            reason = registry.rename(old, new)
+            if reason:
+                raise ConfError(f"rename-command {old.decode('latin-1')}: {reason}")
 
     def _set(self, one: Directive, name: str) -> None:
         words = one.words

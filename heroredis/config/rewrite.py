@@ -29,13 +29,14 @@ def rewritten(old: bytes, parameters: Parameters, defaults: Parameters, users: l
     for name, one in TABLE.items():
         value = parameters.get(name)
         if one.flags & NULLABLE and not value:
-            page.write(name, [], False)
+            page.write(name, [], None)
             continue
         lines = [name.encode() + b" " + text for text in one.kind.written(value)]
         if isinstance(one.kind, Text) or name in ("dir", "notify-keyspace-events"):
             lines = [name.encode() + b" " + quoted(value)]
-        page.write(name, lines, name in ALWAYS or value != defaults.get(name))
-    page.write("user", users or [], True)
+        usual = [] if name in ALWAYS else [name.encode() + b" " + text for text in one.kind.written(defaults.get(name))]
+        page.write(name, lines, usual if value != defaults.get(name) or name in ALWAYS else None)
+    page.write("user", users or [], [])
     return page.text()
 
 
@@ -62,13 +63,16 @@ class _Page:
             self._places.setdefault(name, []).append(len(self._lines))
             self._lines.append(line)
 
-    def write(self, name: str, lines: list[bytes], force: bool) -> None:
-        """Put `lines` in the places of the option; what is left of its places is blanked."""
+    def write(self, name: str, lines: list[bytes], usual: list[bytes] | None) -> None:
+        """Put `lines` in the places of the option; what is left of its places is blanked.
+
+        Lines without a place are appended, but not the `usual` ones; None: all are usual.
+        """
         places = self._places.get(name, [])
         for line in lines:
             if places:
                 self._lines[places.pop(0)] = line
-            elif force:
+            elif usual is not None and line not in usual:
                 if self._needs_signature:
                     self._lines.append(SIGNATURE)
                     self._needs_signature = False

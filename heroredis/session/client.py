@@ -46,6 +46,11 @@ class Client:
         self.wake: Callable[[], None] | None = None
         self.on_admitted: Callable[[bool], None] | None = None
 
+    @property
+    def is_local(self) -> bool:
+        """Whether the peer is on this machine."""
+        return self.addr.startswith(("127.", "[::1]", "/")) or self.addr in ("", "internal", "?:0")
+
     def act_as(self, user: User) -> None:
         """The connection has this user's rights from now on, or these rights have changed."""
         self.account = user

@@ -71,6 +71,8 @@ class Core:
         self.listeners: Final[list[tuple[str, int]]] = []
         self.on_shutdown: Callable[[], None] | None = None
         self.extra_info: Final[list[Callable[[], list[tuple[str, list[tuple[str, str]]]]]]] = []
+        self.rewrite_config: Callable[[], None] | None = None
+        """Writes the present parameters into the redis.conf of the start; OSError. None when there was no file."""
         self._last_client = 0
 
     def new_client(self, addr: str, laddr: str, close: Callable[[], None]) -> Client:
@@ -119,6 +121,10 @@ class Core:
             client.act_as(new)
             if not client.authenticated and new is self.users.default and self.users.open_to_all:
                 client.admit(True)
+
+    def is_guarded(self, client: Client) -> bool:
+        """Protected mode: without a password only this machine may come in."""
+        return self.users.open_to_all and self.parameters.is_on("protected-mode") and not client.is_local
 
     def implied_keys(self, entry: Entry, argv: list[bytes]) -> list[bytes]:
         """Owned keys that a request of an extension's command works on without naming them."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.differential.compare import Pair
@@ -86,6 +86,7 @@ def test_the_same_rules_make_the_same_user(pair: Pair, calls: list[list[str]]) -
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(calls=st.lists(st.one_of(rules, selectors), min_size=1, max_size=8))
 def test_what_list_says_makes_the_same_user_again(pair: Pair, calls: list[str]) -> None:
+    assume("RW~*" not in "".join(calls).upper().replace("WR", "RW"))  # told as ~*, which is read as allkeys
     wire = pair.ours
     wire.call("ACL", "DELUSER", "u", "v")
     wire.call("ACL", "SETUSER", "u")
