@@ -64,10 +64,7 @@ def integer(text: bytes) -> int:
 
 def int32(text: bytes) -> int:
     """A number that fits a C int, as databases are numbered."""
-    value = integer(text)
-    if not MIN_INT32 <= value <= MAX_INT32:
-        raise RedisError(b"ERR value is out of range, value must between -2147483648 and 2147483647")
-    return value
+    return integer_between(text, MIN_INT32, MAX_INT32)
 
 
 def floating(text: bytes) -> float:
@@ -94,6 +91,13 @@ def timeout_ms(text: bytes) -> int:
         raise RedisError(TIMEOUT_NEGATIVE)
     milliseconds = int(seconds * 1000)
     return milliseconds if milliseconds or not seconds else 1
+
+
+def integer_between(text: bytes, low: int, high: int) -> int:
+    value = integer(text)
+    if not low <= value <= high:
+        raise RedisError(b"ERR value is out of range, value must between %d and %d" % (low, high))
+    return value
 
 
 def raw(text: bytes) -> bytes:
@@ -136,3 +140,11 @@ def numkeys(text: bytes) -> int:
     if value is None or value <= 0:
         raise RedisError(b"ERR numkeys should be greater than 0")
     return value
+
+
+def counted(count: bytes, rest: list[bytes]) -> tuple[list[bytes], list[bytes]]:
+    """The keys behind their number, and what follows them."""
+    size = numkeys(count)
+    if size > len(rest):
+        raise RedisError(b"ERR Number of keys can't be greater than number of args")
+    return rest[:size], rest[size:]

@@ -39,6 +39,11 @@ class KeySpec:
         self.step: Final = step
         self.finder: Final = finder
 
+    @property
+    def is_first_only(self) -> bool:
+        """Whether the first argument is the only key, whatever follows."""
+        return self.first == 1 and self.last == 1 and self.finder is None
+
     def indexes(self, argv: list[bytes]) -> list[int]:
         """Indexes of the keys in a whole request (name included)."""
         if self.finder is not None:

@@ -12,6 +12,7 @@ from typing import Final
 from heroredis.reply import NO_REPLY, NULL_ARRAY, Double, Encoded, Error, Map, Push, SetOf, Several, Simple, Verbatim
 
 TABLE: Final = 1024
+WHOLE: Final = 1e15
 BULK_HEADERS: Final[list[bytes]] = [b"$%d\r\n" % n for n in range(TABLE)]
 DIGITS: Final = 10_000
 INTEGERS: Final[list[bytes]] = [b":%d\r\n" % n for n in range(DIGITS)]
@@ -57,22 +58,20 @@ def error_line(message: bytes) -> bytes:
 
 
 def shown_double(value: float) -> bytes:
-    """A double as Redis prints it: the shortest text that reads back the same, whole numbers without a point."""
-    if math.isinf(value):
-        return b"inf" if value > 0 else b"-inf"
-    if math.isnan(value):
-        return b"nan"
-    if value == int(value) and abs(value) < 1e17:
-        return b"%d" % int(value) if value != 0 or math.copysign(1, value) > 0 else b"-0"
-    text = repr(value)
-    if "e" in text:
-        mantissa, _, exponent = text.partition("e")
-        return f"{mantissa}e{exponent[0] if exponent[0] in '+-' else '+'}{exponent.lstrip('+-')}".encode()
-    return text.encode()
+    """A double as Redis 7.0 prints it: 17 significant digits, trailing zeros dropped, whole numbers without a point."""
+    if -WHOLE < value < WHOLE:
+        whole = int(value)
+        if whole == value and (whole != 0 or math.copysign(1, value) > 0):
+            return b"%d" % whole
+    return b"%.17g" % value
 
 
 def encode_list(items: list[object], resp: int, out: list[bytes]) -> None:
     out.append(array_header(len(items)))
+    _encode_items(items, resp, out)
+
+
+def _encode_items(items: list[object], resp: int, out: list[bytes]) -> None:
     for item in items:
         if type(item) is bytes:
             size = len(item)
@@ -130,9 +129,8 @@ def _encode_framed(value: object, resp: int, out: list[bytes]) -> None:
         for item in value:
             encode(item, resp, out)
     elif isinstance(value, SetOf):
-        out.append(b"%b%d\r\n" % (b"~" if resp == 3 else b"*", len(value.items)))
-        for item in value.items:
-            encode(item, resp, out)
+        out.append(b"~%d\r\n" % len(value.items) if resp == 3 else array_header(len(value.items)))
+        _encode_items(value.items, resp, out)
     elif isinstance(value, Push):
         out.append(b"%b%d\r\n" % (b">" if resp == 3 else b"*", len(value.items)))
         for item in value.items:

@@ -39,7 +39,7 @@ class Entry:
         """What is journaled instead of the request where that would not do the same again."""
         self.plain_words = 0
         """Requests of up to so many words need no other form."""
-        self.one_key = command is not None and command.keys.first == 1 and command.keys.last == 1
+        self.one_key = command is not None and command.keys.is_first_only
         self.no_auth = "no_auth" in flags
         self.no_multi = "no_multi" in flags
         self.calls = 0

@@ -7,7 +7,7 @@ and the classes below. It knows neither clients nor bytes on a wire.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 Reply = object
 
@@ -42,8 +42,8 @@ class Map:
 class SetOf:
     """A set in RESP3, an array in RESP2, told in this order."""
 
-    def __init__(self, items: list[object]) -> None:
-        self.items: Final = items
+    def __init__(self, items: list[object] | list[bytes]) -> None:
+        self.items: Final = cast("list[object]", items)
 
 
 class Push:

@@ -12,6 +12,7 @@ from heroredis.command import Form
 from heroredis.keyspace.database import Database
 from heroredis.persistence.wire import requests_for
 from heroredis.registry import Registry
+from heroredis.reply import SetOf
 from heroredis.types.hash import Hash
 from heroredis.types.string import Rendered, as_bytes
 
@@ -80,7 +81,7 @@ def removed_members(db: Database, argv: list[bytes], reply: object) -> Requests:
         return [[b"DEL", key]]
     if isinstance(reply, bytes):
         return [[b"SREM", key, reply]]
-    members = [_text(member) for member in reply] if isinstance(reply, list | set | tuple) else []
+    members = [_text(member) for member in reply.items] if isinstance(reply, SetOf) else []
     return [[b"SREM", key, *members]] if members else []
 
 

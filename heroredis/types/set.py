@@ -64,10 +64,15 @@ class Pool:
 class Set(Container):
     """Byte strings, each once. Change it by its methods only; `members` is there to be read."""
 
-    def __init__(self) -> None:
-        self.members: Final[set[bytes]] = set()
+    def __init__(self, members: set[bytes] | None = None) -> None:
+        """Empty, or holding these; the Python set is taken over."""
+        self.members: Final[set[bytes]] = set() if members is None else members
         self.integers = True
         """Whether nothing but integers was ever in it."""
+        for member in self.members:
+            if not is_integer(member):
+                self.integers = False
+                break
         self._pool: Pool | None = None
 
     def type_name(self) -> bytes:
@@ -80,10 +85,9 @@ class Set(Container):
         return sorted(self.members, key=int) if self.integers else list(self.members)
 
     def copy(self) -> Set:
-        twin = Set()
+        twin = Set(self.members.copy())
         twin.packed = self.packed
         twin.integers = self.integers
-        twin.members.update(self.members)
         return twin
 
     def add(self, member: bytes) -> bool:
@@ -119,6 +123,15 @@ class Set(Container):
         """A random member; there must be one."""
         pool = self._made_pool()
         return pool.items[pool.draw(rng)]
+
+    def sample(self, rng: random.Random, count: int) -> list[bytes]:
+        """`count` different random members, of which there must be as many."""
+        if 3 * count > len(self.members):
+            return rng.sample(list(self.members), count)
+        chosen: dict[bytes, None] = {}
+        while len(chosen) < count:
+            chosen[self.choose(rng)] = None
+        return list(chosen)
 
     def pop(self, rng: random.Random) -> bytes:
         """Take a random member out; there must be one."""

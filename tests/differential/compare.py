@@ -7,12 +7,14 @@ from typing import Final
 from tests.differential.grammar import Command
 from tests.differential.harness import Failure, Status, Tagged, Wire, same
 
-UNORDERED: Final = frozenset({b"KEYS", b"HKEYS", b"HVALS"})
+UNORDERED: Final = frozenset({b"KEYS", b"HKEYS", b"HVALS", b"SMEMBERS", b"SINTER", b"SUNION", b"SDIFF"})
 PAIRED: Final = frozenset({b"HGETALL"})
 SECONDS: Final = frozenset({b"TTL", b"EXPIRETIME"})
 MILLISECONDS: Final = frozenset({b"PTTL", b"PEXPIRETIME"})
-SCANNING: Final = {b"SCAN": 1, b"HSCAN": 2}
+SCANNING: Final = {b"SCAN": 1, b"HSCAN": 2, b"SSCAN": 2, b"ZSCAN": 2}
 """Commands with a cursor, and where in the request it stands."""
+CHANCE: Final = frozenset({b"SPOP", b"SRANDMEMBER", b"ZRANDMEMBER", b"HRANDFIELD", b"RANDOMKEY"})
+"""Only how much they answer can be compared."""
 OWN_FACTS: Final = frozenset({b"id", b"version"})
 
 
@@ -21,6 +23,10 @@ def normal(command: Command, reply: object) -> object:
     name = command[0].upper()
     if name in UNORDERED and isinstance(reply, list):
         return sorted(reply, key=repr)
+    if name in UNORDERED and isinstance(reply, Tagged) and isinstance(reply.value, list):
+        return Tagged(reply.marker, sorted(reply.value, key=repr))
+    if name in CHANCE:
+        return _shape(reply)
     if name in PAIRED and isinstance(reply, list):
         return sorted(zip(reply[::2], reply[1::2], strict=True))
     if name in PAIRED and isinstance(reply, Tagged) and isinstance(reply.value, list):
@@ -31,6 +37,14 @@ def normal(command: Command, reply: object) -> object:
     if name == b"HELLO" and isinstance(reply, Tagged) and isinstance(reply.value, list):
         return [pair for pair in reply.value if pair[0] not in OWN_FACTS]
     return reply
+
+
+def _shape(reply: object) -> object:
+    if isinstance(reply, list):
+        return [_shape(item) for item in reply]
+    if isinstance(reply, Tagged) and isinstance(reply.value, list):
+        return Tagged(reply.marker, _shape(reply.value))
+    return type(reply) if isinstance(reply, bytes) and not isinstance(reply, Failure) else reply
 
 
 def close_in_time(name: bytes, one: object, two: object) -> bool:
@@ -67,6 +81,9 @@ class Pair:
         else:
             agreed = alike(command, real, ours)
         self.history.append(f"{command!r}")
+        if name == b"SPOP" and len(command) > 1 and not isinstance(real, Failure | Status):
+            self.real.call("DEL", command[1])
+            self.ours.call("DEL", command[1])
         assert agreed, f"{command!r}\n  real: {real!r}\n  ours: {ours!r}"
         if real == Status(b"QUEUED"):
             self._queued.append(command)
@@ -83,7 +100,7 @@ def _whole_scan(wire: Wire, command: Command, reply: object) -> object:
     """Go on until the cursor is 0; the set of what was seen. Anything but a step of a scan is returned as it is."""
     seen: list[object] = []
     at = SCANNING[command[0].upper()]
-    width = 2 if command[0].upper() == b"HSCAN" else 1
+    width = 2 if command[0].upper() in (b"HSCAN", b"ZSCAN") else 1
     while isinstance(reply, list) and len(reply) == 2:
         cursor, part = reply
         assert isinstance(cursor, bytes), reply
@@ -107,6 +124,7 @@ def dump(wire: Wire, databases: int) -> dict[tuple[int, bytes], tuple[object, ob
             kind = wire.call("TYPE", name)
             reader: Command = {
                 b"string": (b"GET", name), b"list": (b"LRANGE", name, b"0", b"-1"), b"hash": (b"HGETALL", name),
+                b"set": (b"SMEMBERS", name), b"zset": (b"ZRANGE", name, b"0", b"-1", b"WITHSCORES"),
             }[bytes(kind) if isinstance(kind, Status) else b""]
             left = wire.call("PEXPIRETIME", name)
             assert isinstance(left, int), left

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.differential import grammar, grammar_values
+from tests.differential import grammar, grammar_sets, grammar_values
 from tests.differential.compare import Pair, compare_dumps
 from tests.differential.grammar import Command
 from tests.differential.harness import Wire
@@ -23,6 +23,7 @@ GROUPS: Final = {
     "scans": grammar.SCANS, "connection": grammar.CONNECTION, "errors": grammar.ERRORS,
     "bitmaps": grammar_values.BITMAPS, "similar": grammar_values.SIMILAR,
     "restoring": grammar_values.RESTORING,
+    "sets": grammar_sets.SETS,
 }
 ordinary = settings(
     max_examples=EXAMPLES, deadline=None, derandomize=os.environ.get("CI") == "true", print_blob=True,

@@ -47,7 +47,8 @@ def test_an_error_cannot_end_its_line_early() -> None:
 
 
 @pytest.mark.parametrize(("value", "text"), [
-    (0.1, b"0.1"), (3.0, b"3"), (-0.0, b"-0"), (1e20, b"1e+20"), (1e-7, b"1e-07"), (float("inf"), b"inf"),
+    (0.1, b"0.10000000000000001"), (0.5, b"0.5"), (3.0, b"3"), (-0.0, b"-0"), (1e20, b"1e+20"),
+    (1e-7, b"9.9999999999999995e-08"), (1e16, b"10000000000000000"), (1e17, b"1e+17"), (float("inf"), b"inf"),
     (float("-inf"), b"-inf"), (1.0000000000000002, b"1.0000000000000002"),
 ])
 def test_doubles(value: float, text: bytes) -> None:
