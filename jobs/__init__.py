@@ -9,20 +9,27 @@ import importlib
 from typing import TYPE_CHECKING
 
 _HOMES = {
+    "Discard": "jobs.outcomes",
     "Handlers": "jobs.handlers",
     "Job": "jobs.job",
     "JobManager": "jobs.manager",
     "JobState": "jobs.states",
     "JobWorker": "jobs.worker",
     "RedisJobManager": "jobs.redis_queue",
+    "RetryAt": "jobs.outcomes",
+    "Run": "jobs.run",
+    "Snooze": "jobs.outcomes",
 }
-__all__ = ["Handlers", "Job", "JobManager", "JobState", "JobWorker", "RedisJobManager"]
+__all__ = ["Discard", "Handlers", "Job", "JobManager", "JobState", "JobWorker", "RedisJobManager", "RetryAt", "Run",
+           "Snooze"]
 
 if TYPE_CHECKING:
     from jobs.handlers import Handlers
     from jobs.job import Job
     from jobs.manager import JobManager
+    from jobs.outcomes import Discard, RetryAt, Snooze
     from jobs.redis_queue import RedisJobManager
+    from jobs.run import Run
     from jobs.states import JobState
     from jobs.worker import JobWorker
 

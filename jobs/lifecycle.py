@@ -181,8 +181,9 @@ class Lifecycle(Admission):
             return self._queue_again(job, after, RETRY)
         if reason == Reason.FAILED and job.state == ACTIVE:
             reason = Reason.DEAD
+        attempts = job.attempts - 1 if reason == Reason.INVALID and job.state == ACTIVE else job.attempts
         after = replace(job, state=ERROR, reason=reason, error=cut(error), traceback=traceback, ended_at=now,
-                        version=job.version + 1, at=now, by=by, token="", lease_until=0)
+                        version=job.version + 1, at=now, by=by, token="", lease_until=0, attempts=attempts)
         return self._end(job, after, event)
 
     def snooze(self, job_id: int, wait_ms: int, by: str, token: str | None = None) -> Committing:
