@@ -156,6 +156,12 @@ class JobsExtension(Extension):
         job = self.manager.find(job_id)
         return None if job is None else job.topic
 
+    def exec_begins(self) -> None:
+        self.manager.store.begin()
+
+    def exec_ends(self) -> None:
+        self.manager.store.end()
+
     def client_closed(self, client: Client) -> None:
         if self._manager is not None:
             self._commands.steering.gone(client)

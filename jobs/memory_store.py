@@ -19,6 +19,8 @@ class MemoryStore:
         self._versions: dict[int, list[bytes | None]] = {}
         self._log: list[tuple[int, bytes | None]] = []
         self._durable = 0
+        self._depth = 0
+        self._promise: Promise | None = None
         self._next = 1
 
     def next_id(self) -> int:
@@ -50,12 +52,22 @@ class MemoryStore:
         self._keep(None, record_id)
 
     def begin(self) -> None:
-        """Memory has no crash between two records."""
+        self._depth += 1
 
     def end(self) -> Committing:
-        return self.commit()
+        self._depth -= 1
+        if self._depth:
+            return self.commit()
+        promise, self._promise = self._promise, None
+        commit = self.commit()
+        if promise is not None:
+            commit.add_callback(lambda ended: promise.finish(ended.error))
+        return commit
 
     def commit(self) -> Committing:
+        if self._depth:
+            self._promise = self._promise or Promise()
+            return self._promise
         if not self._held:
             self._durable = len(self._log)
             return Promise(True)

@@ -50,9 +50,14 @@ def exec_(ctx: Context) -> Reply:
     ctx.in_exec = True
     journal = ctx.server.journal
     start = journal.begin()
+    owners = ctx.server.owners
+    for owner in owners:
+        owner.exec_begins()
     try:
         return _run_all(ctx, queued)
     finally:
+        for owner in owners:
+            owner.exec_ends()
         ctx.in_exec = False
         journal.end(start)
 

@@ -28,5 +28,11 @@ class Owner:
         """Keys that one of its commands works on without naming them; access control checks them."""
         return []
 
+    def exec_begins(self) -> None:
+        """What is written until `exec_ends` belongs together: EXEC runs its commands."""
+
+    def exec_ends(self) -> None:
+        """All commands of the EXEC have run."""
+
     def client_closed(self, client: Client) -> None:
         """A connection is gone."""
