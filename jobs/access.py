@@ -24,8 +24,9 @@ def queues_of(command: Command, argv: list[bytes], topic_of: Callable[[int], str
     if command.name == "JOB.LIST":
         topics = [word for option, word in pairwise(argv) if option.upper() == b"TOPIC"]
         return [QUEUE_PREFIX + topic for topic in topics] or [EVERY_TOPIC]
-    if command.name in ("JOB.STATS", "JOB.TOPICS", "JOB.WORKERS"):
-        return [QUEUE_PREFIX + topic for topic in argv[1:]] or [EVERY_TOPIC]
+    if command.name in ("JOB.STATS", "JOB.TOPICS", "JOB.WORKERS", "JOB.EVENTS"):
+        topics = argv[1:] if command.name == "JOB.STATS" else []
+        return [QUEUE_PREFIX + topic for topic in topics] or [EVERY_TOPIC]
     found = []
     for name, word in zip(command.arguments, argv[1:], strict=False):
         if name == "topic":

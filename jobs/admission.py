@@ -16,6 +16,7 @@ from jobs.errors import BadOption, Refused
 from jobs.job import DEFAULT_BACKOFF, Extra, Job, params_bytes
 from jobs.keys import Keys
 from jobs.limits import Limits
+from jobs.notes import Note
 from jobs.options import PLAIN, JobOptions, check_topic
 from jobs.queue import JobQueue
 from jobs.schedule import Schedule
@@ -58,8 +59,8 @@ class Admission:
         self.on_push: Callable[[str], None] = lambda topic: None
         self.on_end: Callable[[Job], None] = lambda job: None
         self.on_schedule: Callable[[], None] = lambda: None
-        self.on_append: Callable[[Job], None] | None = None
-        """Told of every version that is appended, while somebody follows the events."""
+        self.on_append: Callable[[list[Job | Note]], None] | None = None
+        """Told of every version that was appended, while somebody follows the events."""
         self._clock: Final = clock
         self._defer: Final = defer
         self._rng: Final = rng or random.Random()
@@ -149,8 +150,7 @@ class Admission:
             if job.extra is not None:
                 self.keys.take(job)
         if self.on_append is not None:
-            for job in jobs:
-                self.on_append(job)
+            self.on_append(list(jobs))
         commit = self.store.commit()
         if commit.done:
             self._admit(jobs, commit)

@@ -24,6 +24,8 @@ from jobs.answers import counts_map, job_pairs, version_pairs
 from jobs.arguments import LONGEST_WAIT_MS, author, create_options, decoded, fetch_options, job_id_of, token_of
 from jobs.declared import TABLE
 from jobs.errors import BadOption, no_job
+from jobs.event_commands import EventCommands
+from jobs.feed import Feed
 from jobs.manager import JobManager
 from jobs.options import PLAIN
 from jobs.states import ENDED, STATES
@@ -36,16 +38,17 @@ DEFAULT_HISTORY: Final = 100
 class JobCommands:
     """The commands over one manager."""
 
-    def __init__(self, manager: Callable[[], JobManager]) -> None:
+    def __init__(self, manager: Callable[[], JobManager], feed: Callable[[], Feed]) -> None:
         self._manager: Final = manager
         self.steering: Final = SteerCommands(manager)
+        self._events: Final = EventCommands(feed)
 
     def commands(self) -> list[Command]:
         handlers: dict[str, Callable[..., Reply]] = {
             "JOB.CREATE": self.create, "JOB.MCREATE": self.mcreate, "JOB.GET": self.get, "JOB.HISTORY": self.history,
             "JOB.STATUS": self.status, "JOB.FETCH": self.fetch, "JOB.COMPLETE": self.complete, "JOB.FAIL": self.fail,
             "JOB.LIST": self.list_, "JOB.STATS": self.stats, "JOB.TOPICS": self.topics, "JOB.WAIT": self.wait,
-            "JOB.HELP": self.help, **self.steering.handlers(),
+            "JOB.HELP": self.help, **self.steering.handlers(), **self._events.handlers(),
         }
         return [
             command(name, summary, group="job", since="0.1.0", flags=flags, keys=NO_KEYS,

@@ -39,6 +39,8 @@ TABLE: Final[dict[str, tuple[str, str, str, str]]] = {
     "JOB.WAIT": ("id timeout-ms", "Wait until a job is done or error.", "readonly blocking", "O(1)"),
     "JOB.LIST": ("[TOPIC t] [STATE s] [CURSOR c] [COUNT n] [IDS]", "Jobs, newest first, by topic and state.",
                  "readonly", "O(N) for N jobs that are looked at"),
+    "JOB.EVENTS": ("cursor|$ [COUNT n] [BLOCK ms]", "All changes in order, from a cursor on.", "readonly blocking",
+                   "O(N) for N events"),
     "JOB.STATS": ("[topic]", "Counts by state.", "readonly fast", "O(N) with N topics"),
     "JOB.TOPICS": ("", "Counts by topic and state.", "readonly", "O(N) with N topics"),
     "JOB.WORKERS": ("", "Who works, and on which jobs.", "readonly", "O(N) for N running jobs"),

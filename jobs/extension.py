@@ -15,9 +15,12 @@ from heroredis.extension import (
     Context,
     Core,
     Extension,
+    JobRefused,
 )
 from jobs.access import queues_of
 from jobs.commands import JobCommands
+from jobs.event_commands import TOKEN as EVENTS
+from jobs.feed import Feed, Page, Work
 from jobs.handlers import Handlers
 from jobs.job import Job
 from jobs.limits import Limits
@@ -51,16 +54,23 @@ class JobsExtension(Extension):
         self._core: Core | None = None
         self._manager: JobManager | None = None
         self._pool: WorkerPool | None = None
+        self._feed: Feed | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._plain_keys: Final = PlainKeys(lambda: self.manager)
-        self._commands: Final = JobCommands(lambda: self.manager)
+        self._commands: Final = JobCommands(lambda: self.manager, lambda: self.feed)
 
     @property
     def manager(self) -> JobManager:
         if self._manager is None:
             raise RuntimeError("the job system is not started")
         return self._manager
+
+    @property
+    def feed(self) -> Feed:
+        if self._feed is None:
+            raise RuntimeError("the job system is not started")
+        return self._feed
 
     @property
     def pool(self) -> WorkerPool:
@@ -82,6 +92,9 @@ class JobsExtension(Extension):
         self._manager = manager
         self._pool = WorkerPool(manager, self._handlers, self._workers, self._poll_interval_s,
                                 self._stuck_ms)
+        feed = Feed(store, core.commits.when_done, lambda: self._follow(feed), self._in_thread,
+                    lambda: core.signal(EVENTS))
+        self._feed = feed
         manager.defaults_of = self._handlers.defaults
         manager.on_push = self._pushed
         manager.on_end = self._ended
@@ -120,6 +133,17 @@ class JobsExtension(Extension):
             action()
         else:
             self._core.loop.call_soon(action)
+
+    def _follow(self, feed: Feed) -> None:
+        self.manager.on_append = feed.add
+
+    def _in_thread(self, work: Work, done: Callable[[Page | JobRefused], None]) -> None:
+        """Without a loop it is done at once."""
+        if self._core is None or self._core.loop is None:
+            done(work())
+            return
+        future = self._core.loop.run_in_executor(None, work)
+        future.add_done_callback(lambda ended: None if ended.cancelled() or ended.exception() else done(ended.result()))
 
     def _arm(self) -> None:
         """One timer, for the soonest appointment or deadline. Appointments are by the wall clock, which may be set:

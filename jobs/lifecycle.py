@@ -94,7 +94,7 @@ class Lifecycle(Admission):
             raise BadState(job.job_id, before, VERBS[event])
         self.store.append(after)
         if self.on_append is not None:
-            self.on_append(after)
+            self.on_append([after])
         self.tally.move(job.topic, before, state)
         if state in ENDED:
             self.live.pop(job.job_id, None)

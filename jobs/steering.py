@@ -51,7 +51,6 @@ class Steering(Lifecycle):
         super().__init__(store, queue, clock, defer, rng, limits)
         self.on_revoke: Callable[[Job], None] = lambda job: None
         """A running attempt was taken from who runs it."""
-        self.on_note: Callable[[Note], None] | None = None
         self.embedded: Callable[[], list[tuple[str, Job | None]]] = list
         """The embedded workers and what each works on."""
         self.embedded_topics: Callable[[], list[str]] = list
@@ -81,8 +80,9 @@ class Steering(Lifecycle):
         if more.unique and self.keys.holder(job.topic, more.unique, now) != job_id:
             self._check_unique(job.topic, more.unique, now)
             self.keys.take(job)
-        after = replace(job, state=NEW, reason="", error=None, traceback=None, ended_at=0, run_at=0, worker="",
-                        token="", lease_until=0, attempts=0, losses=0, version=job.version + 1, at=now, by=by)
+        after = replace(job, state=NEW, reason=Reason.REQUEUED, error=None, traceback=None, ended_at=0, run_at=0,
+                        worker="", token="", lease_until=0, attempts=0, losses=0, version=job.version + 1, at=now,
+                        by=by)
         if job.state == ACTIVE:
             self.on_revoke(job)
         return self._queue_again(job, after, REQUEUE)
@@ -104,7 +104,8 @@ class Steering(Lifecycle):
             raise BadOption(f"PRIORITY {priority} is out of range, give 0 to 255")
         stood = priority not in (-1, job.priority) and self.queue.remove(job)
         after = replace(job, params=job.params if params is None else params, version=job.version + 1,
-                        priority=job.priority if priority < 0 else priority, at=self._clock.now_ms(), by=by)
+                        priority=job.priority if priority < 0 else priority, at=self._clock.now_ms(), by=by,
+                        reason=Reason.EDITED)
         self._change(job, after, EDIT)
         self.queue.show(after)
         if stood:
@@ -117,7 +118,7 @@ class Steering(Lifecycle):
         job = self._checked(job_id, PROMOTE, None)
         now = self._clock.now_ms()
         self.queue.remove(job)
-        after = replace(job, reason="", run_at=0, version=job.version + 1, at=now, by=by)
+        after = replace(job, reason=Reason.PROMOTED, run_at=0, version=job.version + 1, at=now, by=by)
         return self._queue_again(job, after, PROMOTE, at_head=True)
 
     # Deleting
@@ -137,7 +138,7 @@ class Steering(Lifecycle):
                         at=now, by=by, token="")
         self.store.append(after)
         if self.on_append is not None:
-            self.on_append(after)
+            self.on_append([after])
         self.store.remove(job.job_id)
         more = job.more
         if more.trail:
@@ -208,8 +209,8 @@ class Steering(Lifecycle):
 
     def _put(self, note: Note, record_id: int) -> int:
         record_id = self.store.put(note, record_id)
-        if self.on_note is not None:
-            self.on_note(note)
+        if self.on_append is not None:
+            self.on_append([note])
         return record_id
 
     # Running attempts
@@ -226,7 +227,8 @@ class Steering(Lifecycle):
         now = self._clock.now_ms()
         if lease_ms > job.lease_until - job.at:
             # Only a longer one goes to the disk: after a restart every lease begins anew with the length that is there.
-            after = replace(job, lease_until=now + lease_ms, at=now, version=job.version + 1, by=job.worker)
+            after = replace(job, lease_until=now + lease_ms, at=now, version=job.version + 1, by=job.worker,
+                            reason=Reason.EXTENDED)
             self._change(job, after, EXTEND)
         return self.store.commit()
 

@@ -36,7 +36,7 @@ def test_retrying_gives_all_attempts_back(world: World) -> None:
         world.pass_ms(1)
     assert world.state(1) == ("error", "dead")
     world.manager.requeue(1, "hand")
-    assert (world.state(1), world.now(1).attempts, world.now(1).error) == (("new", ""), 0, None)
+    assert (world.state(1), world.now(1).attempts, world.now(1).error) == (("new", "requeued"), 0, None)
     world.manager.fail(1, b"no", "w", world.claim().token)
     assert world.state(1) == ("new", "retry")
     with pytest.raises(BadState, match="job 1 is new, it cannot be queued again"):
@@ -65,7 +65,7 @@ def test_promoting_ends_a_delay_and_goes_to_the_head(world: World) -> None:
     world.new()
     world.manager.promote(2, "hand")
     world.manager.promote(3, "hand")
-    assert (world.queue.waiting("t"), world.state(2)) == ([3, 2, 1], ("new", ""))
+    assert (world.queue.waiting("t"), world.state(2)) == ([3, 2, 1], ("new", "promoted"))
     world.pass_ms(60_000)
     assert world.queue.waiting("t") == [3, 2, 1]
 
@@ -156,7 +156,7 @@ def test_a_longer_lease_survives_a_restart(world: World) -> None:
     world.manager.extend(1, 5000, token)
     world.restart()
     world.pass_ms(4999)
-    assert world.state(1) == ("active", "")
+    assert world.state(1) == ("active", "extended")
     world.manager.extend(1, 5000, token)
     world.pass_ms(5000)
     assert world.state(1) == ("new", "returned")

@@ -136,13 +136,14 @@ async def test_a_running_coroutine_is_cancelled_and_its_worker_goes_on() -> None
 
 async def test_a_thread_is_told_and_its_result_is_refused() -> None:
     handlers = Handlers()
-    begun, cancelled, told = threading.Event(), threading.Event(), []
+    begun, cancelled, over, told = threading.Event(), threading.Event(), threading.Event(), []
 
     @handlers.on("thread")
     def thread(job: Job, run: Run) -> str:
         begun.set()
         cancelled.wait(10)
         told.append(run.is_cancelled)
+        over.set()
         return "late"
 
     async with working(handlers) as manager:
@@ -150,6 +151,7 @@ async def test_a_thread_is_told_and_its_result_is_refused() -> None:
         await asyncio.to_thread(begun.wait, 10)
         await manager.cancel_job(job.job_id)
         cancelled.set()
+        await asyncio.to_thread(over.wait, 10)
         after = await manager.get_job(job.job_id)
     assert after is not None
     assert (after.state, after.result, told) == ("error", None, [True])
