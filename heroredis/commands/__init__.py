@@ -11,6 +11,7 @@ from heroredis.commands import (
     clients,
     configuration,
     connection,
+    debug,
     dumps,
     hashes,
     inside,
@@ -44,4 +45,5 @@ MODULES: Final = (
     admin,
     configuration,
     acl,
+    debug,
 )

@@ -97,8 +97,8 @@ def _packed(data: bytes) -> bytes:
     return length(len(data)) + data
 
 
-def _quicklist(items: list[bytes], list_size: int) -> bytes:
-    """Nodes as Redis fills them: up to a number of elements, or up to a size."""
+def quicklist_nodes(items: list[bytes], list_size: int) -> list[bytes]:
+    """Listpacks as Redis fills them: up to a number of elements, or up to a size."""
     most = list_size if list_size > 0 else len(items)
     room = NODE_BYTES[min(-list_size, 5) - 1] if list_size < 0 else 8192
     nodes: list[bytes] = []
@@ -107,13 +107,18 @@ def _quicklist(items: list[bytes], list_size: int) -> bytes:
     for item in items:
         packed = element(item)
         if node and (len(node) >= most or size + len(packed) > room):
-            nodes.append(length(PACKED_NODE) + _packed(pack(node)))
+            nodes.append(pack(node))
             node = []
             size = 0
         node.append(packed)
         size += len(packed)
-    nodes.append(length(PACKED_NODE) + _packed(pack(node)))
-    return length(len(nodes)) + b"".join(nodes)
+    nodes.append(pack(node))
+    return nodes
+
+
+def _quicklist(items: list[bytes], list_size: int) -> bytes:
+    nodes = quicklist_nodes(items, list_size)
+    return length(len(nodes)) + b"".join([length(PACKED_NODE) + _packed(node) for node in nodes])
 
 
 def _hash(value: Hash) -> tuple[int, bytes]:

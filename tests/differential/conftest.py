@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from heroredis.parameters import Parameters
 from tests.conftest import need
 from tests.differential.harness import OurServer, RealServer, Wire
 
@@ -20,7 +21,8 @@ def real_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer
 
 @pytest.fixture(scope="session")
 def our_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OurServer]:
-    server = OurServer(tmp_path_factory.mktemp("ours")).start()
+    parameters = Parameters(enable_debug_command=b"yes")
+    server = OurServer(tmp_path_factory.mktemp("ours"), parameters).start()
     yield server
     server.stop()
 

@@ -83,7 +83,9 @@ ENCODINGS: Final = st.one_of(
     call("SETRANGE", keys, st.just(b"1"), long), call("INCR", keys), call("DECR", keys),
     call("RPUSH", keys, long), call("HSET", keys, long, long), call("HSET", keys, long, long, long, long),
     call("HSETNX", keys, long, long), call("HMSET", keys, long, long), call("HINCRBY", keys, long, st.just(b"100")),
-    call("HDEL", keys, long), call("COPY", keys, keys, word("REPLACE")), call("RENAME", keys, keys), call("DEL", keys))
+    call("HDEL", keys, long), call("SADD", keys, long), call("SADD", keys, long, long), call("SREM", keys, long),
+    call("ZADD", keys, st.just(b"1"), long), call("ZADD", keys, st.just(b"2"), long, st.just(b"1"), long),
+    call("ZREM", keys, long), call("COPY", keys, keys, word("REPLACE")), call("RENAME", keys, keys), call("DEL", keys))
 
 PAYLOADS: Final = (
     *(body + crc64(body).to_bytes(8, "little") for body in (
@@ -105,3 +107,21 @@ RESTORING: Final = st.one_of(
         (b"0", b"x")), st.sampled_from((b"10", b"x")), options=[
             flag("COPY", "REPLACE", "KEYS", "AUTH"), option(("AUTH", "KEYS"), keys), bogus()], most=2),
     call("PTTL", keys), OTHERS, call("DUMP", st.just(b"nothing")))
+
+kinds: Final = word("string", "integer", "double", "null", "array", "set", "map", "verbatim", "true", "false", "bignum",
+                    "nope")
+DEBUG: Final = st.one_of(
+    call("DEBUG", word("SLEEP", "SET-ACTIVE-EXPIRE", "PAUSE-CRON", "AOF-FLUSH-SLEEP"), st.sampled_from((b"0", b"-1"))),
+    call("DEBUG", word("ERROR"), st.sampled_from((b"hello", b"ERR x", b"-foo", b""))), call("DEBUG", word("DIGEST")),
+    many("DEBUG", word("DIGEST-VALUE"), rest=keys), call("DEBUG", word("LISTPACK", "QUICKLIST", "SDSLEN"), keys),
+    call("DEBUG", word("LISTPACK", "QUICKLIST"), keys, st.just(b"0")),
+    many("DEBUG", word("RELOAD"), rest=st.just(b"x")), call("DEBUG", word("PROTOCOL"), kinds),
+    call("DEBUG", word("RELOAD")),
+    many("DEBUG", word("POPULATE"), st.sampled_from((b"3", b"0", b"-1", b"x")),
+         rest=st.sampled_from((b"a", b"1", b"5")), most=2),
+    call("DEBUG", word("QUICKLIST-PACKED-THRESHOLD"), st.sampled_from((b"0", b"1b", b"4gb", b"-1", b"x"))),
+    call("DEBUG", word("HTSTATS"), st.sampled_from((b"1", b"x", b"16"))),
+    call("DEBUG", word("MALLCTL", "NOPE", "SLEEP", "LOG", "ERROR", "OBJECT", "STRUCTSIZE", "JMAP")),
+    call("DEBUG", word("CHANGE-REPL-ID", "STRUCTSIZE", "CLIENT-EVICTION")), call("DEBUG", word("MALLCTL"), texts),
+    call("DEBUG", word("OBJECT", "HTSTATS-KEY"), st.just(b"nothing")), call("DEBUG"), OTHERS, OTHERS, OTHERS,
+    call("SADD", keys, texts), call("HSET", keys, texts, texts), call("PEXPIRE", keys, st.just(b"100000")))

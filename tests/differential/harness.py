@@ -216,7 +216,8 @@ class RealServer:
         binary = shutil.which("redis-server") or "redis-server"
         self._process: Final = subprocess.Popen(
             [binary, "--port", "0", "--unixsocket", self.path, "--save", "", "--appendonly", "no", "--dir", str(folder),
-             "--databases", "16", "--loglevel", "warning"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+             "--databases", "16", "--loglevel", "warning", "--enable-debug-command", "yes"], stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + TIMEOUT_S
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:

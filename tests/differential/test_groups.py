@@ -24,6 +24,7 @@ GROUPS: Final = {
     "bitmaps": grammar_values.BITMAPS, "similar": grammar_values.SIMILAR,
     "restoring": grammar_values.RESTORING,
     "sets": grammar_sets.SETS,
+    "debug": grammar_values.DEBUG,
 }
 ordinary = settings(
     max_examples=EXAMPLES, deadline=None, derandomize=os.environ.get("CI") == "true", print_blob=True,
@@ -51,6 +52,7 @@ def run_one(addresses: tuple[str, str], resp: int, commands: list[Command]) -> N
         for step, command in enumerate(commands):
             pair.step(apart(command, step))
         compare_dumps(pair)
+        pair.step((b"DEBUG", b"DIGEST"))
     finally:
         pair.close()
 
