@@ -9,7 +9,7 @@ from typing import Final
 
 from heroredis.args import natural, read_float
 from heroredis.command import command
-from heroredis.config.kinds import memory
+from heroredis.config.kinds import loose_int, memory
 from heroredis.errors import NO_SUCH_KEY, RedisError
 from heroredis.inspection import dictionary, list_nodes, protocol_example, reload, room_for
 from heroredis.keyspace.database import Value
@@ -138,15 +138,13 @@ def _table(ctx: Context, arguments: list[bytes]) -> Reply:
 
 def _table_of_key(ctx: Context, arguments: list[bytes]) -> Reply:
     value = _existing(ctx, arguments[0])
-    if isinstance(value, Hash | Set | SortedSet):
-        ctx.db.limits.settle(value)
-        if not value.packed:
-            return Verbatim(dictionary(value.size()))
+    if isinstance(value, Hash | Set | SortedSet) and not value.packed:
+        return Verbatim(dictionary(value.size()))
     raise RedisError(b"ERR The value stored at the specified key is not represented using an hash table")
 
 
 def _active_expire(ctx: Context, arguments: list[bytes]) -> Reply:
-    ctx.server.space.expires_actively = arguments[0].strip() not in (b"0", b"") and arguments[0].isdigit()
+    ctx.server.space.expires_actively = (loose_int(arguments[0]) or 0) != 0
     return OK
 
 

@@ -25,7 +25,6 @@ def dump(ctx: Context, key: bytes) -> Reply:
     value = ctx.db.lookup(key)
     if value is None:
         return None
-    ctx.db.limits.settle(value)
     try:
         return wrap(value, ctx.db.limits.list_size)
     except Unsupported as error:

@@ -61,11 +61,10 @@ class Limits:
                 len(member) > self.zset_value for member in value.scores)
 
     def encoding(self, value: object) -> bytes:
-        """What OBJECT ENCODING says. Of a stream too, which has one only."""
+        """What OBJECT ENCODING says. Of a stream too, which has one only. Limits of today change no value of before."""
         if isinstance(value, List):
             return b"quicklist"
         if isinstance(value, Hash | Set | SortedSet):
-            self.settle(value)
             if isinstance(value, Hash):
                 return b"listpack" if value.packed else b"hashtable"
             if isinstance(value, Set):

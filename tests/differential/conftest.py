@@ -33,4 +33,5 @@ def both(real_server: RealServer, our_server: OurServer) -> tuple[str, str]:
     for path in (real_server.path, our_server.path):
         with Wire(path) as wire:
             wire.call("FLUSHALL")
+            wire.call("DEBUG", "SET-ACTIVE-EXPIRE", "1")
     return real_server.path, our_server.path

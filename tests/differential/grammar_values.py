@@ -84,8 +84,8 @@ ENCODINGS: Final = st.one_of(
     call("RPUSH", keys, long), call("HSET", keys, long, long), call("HSET", keys, long, long, long, long),
     call("HSETNX", keys, long, long), call("HMSET", keys, long, long), call("HINCRBY", keys, long, st.just(b"100")),
     call("HDEL", keys, long), call("SADD", keys, long), call("SADD", keys, long, long), call("SREM", keys, long),
-    call("ZADD", keys, st.just(b"1"), long), call("ZADD", keys, st.just(b"2"), long, st.just(b"1"), long),
-    call("ZREM", keys, long), call("COPY", keys, keys, word("REPLACE")), call("RENAME", keys, keys), call("DEL", keys))
+    call("SUNIONSTORE", keys, keys, keys),
+    call("COPY", keys, keys, word("REPLACE")), call("RENAME", keys, keys), call("DEL", keys))
 
 PAYLOADS: Final = (
     *(body + crc64(body).to_bytes(8, "little") for body in (

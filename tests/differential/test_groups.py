@@ -45,6 +45,14 @@ def empty(addresses: tuple[str, str]) -> None:
             wire.call("FLUSHALL")
 
 
+def compare_digests(pair: Pair) -> None:
+    """After each key was asked for: a key whose time has come counts for Redis until somebody does."""
+    for index in range(3):
+        pair.step((b"SELECT", b"%d" % index))
+        pair.step((b"EXISTS", *grammar.KEYS))
+    pair.step((b"DEBUG", b"DIGEST"))
+
+
 def run_one(addresses: tuple[str, str], resp: int, commands: list[Command]) -> None:
     empty(addresses)
     pair = Pair(*addresses, resp)
@@ -52,7 +60,7 @@ def run_one(addresses: tuple[str, str], resp: int, commands: list[Command]) -> N
         for step, command in enumerate(commands):
             pair.step(apart(command, step))
         compare_dumps(pair)
-        pair.step((b"DEBUG", b"DIGEST"))
+        compare_digests(pair)
     finally:
         pair.close()
 
