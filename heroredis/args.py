@@ -5,6 +5,8 @@ Every parser raises RedisError with Redis's own text and changes nothing. It kno
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -22,6 +24,9 @@ MIN_INT: Final = -(1 << 63)
 MAX_INT: Final = (1 << 63) - 1
 MIN_INT32: Final = -(1 << 31)
 MAX_INT32: Final = (1 << 31) - 1
+_BLANKS: Final = b" \t\r\n\v\f"
+_HEX: Final = re.compile(rb"[+-]?0[xX](?=\.?[0-9a-fA-F])[0-9a-fA-F]*\.?[0-9a-fA-F]*([pP][+-]?\d+)?")
+_NOT_ZERO: Final = re.compile(rb"[+-]?([0.]*[1-9]|0[xX][0.]*[1-9a-fA-F])")
 _MINUS: Final = 45
 _ZERO: Final = 48
 
@@ -45,13 +50,34 @@ def read_int(text: bytes) -> int | None:
 
 
 def read_float(text: bytes) -> float | None:
-    """A float as strtod reads it, with inf but without nan; None when it is none."""
-    if not text or b"_" in text or text[0] in b" \t\r\n\v\f" or text[-1] in b" \t\r\n\v\f":
+    """A double as Redis reads it: with inf and hexadecimal, without nan, blanks, or what no double can hold."""
+    if text.isdigit() and len(text) < 20:
+        return float(int(text))
+    value = _strtod(text)
+    if value is None or not -math.inf < value < math.inf:
+        return value if value is not None and b"n" in text.lower() else None
+    return value if value != 0 or not _NOT_ZERO.match(text) else None
+
+
+def read_bound(text: bytes) -> float | None:
+    """A double as a bound of a range: what is too big is inf, blanks may stand before it, and nothing is 0."""
+    text = text.partition(b"\0")[0]
+    return _strtod(text.lstrip(_BLANKS)) if text else 0.0
+
+
+def _strtod(text: bytes) -> float | None:
+    """The number that is the whole of a text; None for nan, too."""
+    if not text or b"_" in text or text[0] in _BLANKS or text[-1] in _BLANKS:
         return None
     try:
         value = float(text)
     except ValueError:
-        return None
+        if not _HEX.fullmatch(text):
+            return None
+        try:
+            value = float.fromhex(text.decode())
+        except OverflowError:
+            value = -math.inf if text[:1] == b"-" else math.inf
     return value if value == value else None
 
 

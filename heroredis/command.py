@@ -71,6 +71,16 @@ def counted_keys(at: int) -> KeySpec:
     return KeySpec(0, 0, 0, find)
 
 
+def stored_counted_keys(at: int) -> KeySpec:
+    """The first argument, where the result goes, and keys behind a count at index `at`."""
+    sources = counted_keys(at)
+
+    def find(argv: list[bytes]) -> list[int]:
+        return [1, *sources.indexes(argv)]
+
+    return KeySpec(1, 1, 1, find)
+
+
 class Command:
     """One command or subcommand, with everything that is known about it before a server exists."""
 

@@ -24,6 +24,8 @@ from heroredis.commands import (
     similar,
     strings,
     transactions,
+    zranges,
+    zsets,
 )
 
 MODULES: Final = (
@@ -34,6 +36,8 @@ MODULES: Final = (
     hashes,
     sets,
     set_algebra,
+    zsets,
+    zranges,
     keys,
     inside,
     dumps,

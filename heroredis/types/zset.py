@@ -40,17 +40,22 @@ class SortedSet(Container):
 
     # Changing
 
-    def put(self, member: bytes, score: float) -> None:
-        """Add a member, or give it another score; never nan."""
+    def put(self, member: bytes, score: float) -> int:
+        """Add a member, or give it another score, never nan: 1 = it is new, -1 = it has moved, 0 = nothing changed."""
         scores = self.scores
+        if score == 0 and self.packed:  # Redis's compact form has no minus zero
+            score = 0.0
         old = scores.get(member)
         if old is None:
             scores[member] = score
             self._order.insert(score, member)
-        elif old != score:
-            self._order.remove(old, member)
-            scores[member] = score
-            self._order.insert(score, member)
+            return 1
+        if old == score:
+            return 0
+        self._order.remove(old, member)
+        scores[member] = score
+        self._order.insert(score, member)
+        return -1
 
     def remove(self, member: bytes) -> bool:
         """Whether it was there."""
@@ -81,6 +86,9 @@ class SortedSet(Container):
     def between(self, start: int, stop: int) -> list[bytes]:
         """The members of the ranks start to stop - 1, which are there."""
         return self._order.between(start, stop)
+
+    def at(self, rank: int) -> bytes:
+        return self._order.at(rank)
 
     def below(self, score: float, inclusive: bool) -> int:
         """How many members have a smaller score, or (inclusive) one that is not greater."""
