@@ -10,8 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from heroredis.config.table import SECRET, TABLE
 from heroredis.inline import split_line
 
+SECRETS: Final = frozenset({"user", *(name for name, one in TABLE.items() if one.flags & SECRET)})
+"""Directives whose words are shown nowhere."""
 DEEPEST: Final = 16
 """Files that include each other."""
 
@@ -34,7 +37,8 @@ class Directive:
         self.words: Final = words
         self.source: Final = source
         self.number: Final = number
-        self.line: Final = line
+        self.line: Final = f"{name} ***" if name in SECRETS else line
+        """As error texts show it."""
 
     def error(self, reason: str) -> ConfError:
         return ConfError(reason, self.source, self.number, self.line)
@@ -58,7 +62,8 @@ def read_text(text: bytes, source: str, depth: int = 0) -> list[Directive]:
         line = stripped.decode("utf-8", "replace")
         words = split_line(stripped)
         if words is None:
-            raise ConfError("Unbalanced quotes in configuration line", source, number, line)
+            first = line.split()[0]  # the rest may hold a password
+            raise ConfError("Unbalanced quotes in configuration line", source, number, f"{first} ...")
         if not words:
             continue
         one = Directive(words[0].decode("utf-8", "replace").lower(), words[1:], source, number, line)
