@@ -210,11 +210,11 @@ class Output:
                     return
             self._work(True)
             with self._condition:
-                if self.policy == ALWAYS and self._queue and not self.write_error and not self._stopping:
-                    continue
-                self._busy = False
-                self._condition.notify_all()
-                left = bool(self._queue)
+                more = self.policy == ALWAYS and bool(self._queue) and not self.write_error and not self._stopping
+                if not more:
+                    self._busy = False
+                    self._condition.notify_all()
+                left = bool(self._queue) and not more
             if left and self.schedule is not None and not self._stopping:
                 self.schedule(self._hand_over)
 
