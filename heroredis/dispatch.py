@@ -11,17 +11,20 @@ from typing import cast
 
 from heroredis.errors import NO_AUTH, RedisError, shown, wrong_arity
 from heroredis.permission import refuse
-from heroredis.registry import CLOSING, IN_MULTI, NEEDS_AUTH, RESTRICTED, SUBSCRIBED, Entry
-from heroredis.reply import NO_REPLY, QUEUED, Durable
+from heroredis.registry import CLOSING, IN_MULTI, NEEDS_AUTH, PAUSED, RESTRICTED, SUBSCRIBED, Entry
+from heroredis.reply import NO_REPLY, POSTPONED, QUEUED, Durable, Wait
 from heroredis.session.client import QueuedCommand
 from heroredis.session.context import Context
 from heroredis.session.core import Core
+from heroredis.session.observing import redacted
 from heroredis.session.owner import PASS
 
 logger = logging.getLogger("heroredis")
 SHOWN_LIMIT = 128
 HTTP_WORDS = frozenset({b"post", b"host:"})
-WHILE_SUBSCRIBED = frozenset({"SUBSCRIBE", "PSUBSCRIBE", "UNSUBSCRIBE", "PUNSUBSCRIBE", "PING", "QUIT", "RESET"})
+WHILE_SUBSCRIBED = frozenset({"SUBSCRIBE", "PSUBSCRIBE", "UNSUBSCRIBE", "PUNSUBSCRIBE", "SSUBSCRIBE", "SUNSUBSCRIBE",
+                              "PING", "QUIT", "RESET"})
+NOT_QUEUED = frozenset({"EXEC", "DISCARD", "MULTI", "WATCH", "QUIT", "RESET"})
 
 
 def find_entry(ctx: Context, argv: list[bytes]) -> Entry:
@@ -62,6 +65,12 @@ def unknown_command(argv: list[bytes]) -> bytes:
     return b"ERR unknown command '" + shown(argv[0]) + b"', with args beginning with: " + arguments
 
 
+def refused(entry: Entry, message: bytes) -> RedisError:
+    """The command is not even begun."""
+    entry.rejected += 1
+    return RedisError(message)
+
+
 def gated(ctx: Context, entry: Entry, argv: list[bytes]) -> object:
     """The careful way, for a client or server in a special condition."""
     client = ctx.client
@@ -69,21 +78,67 @@ def gated(ctx: Context, entry: Entry, argv: list[bytes]) -> object:
     if gates & CLOSING:
         return NO_REPLY
     if gates & NEEDS_AUTH and not entry.no_auth:
-        entry.rejected += 1
-        raise RedisError(NO_AUTH)
+        raise refused(entry, NO_AUTH)
     if gates & RESTRICTED and not ctx.in_exec:
         refuse(ctx, entry, argv)
+    if gates & SUBSCRIBED and ctx.resp == 2 and entry.name not in WHILE_SUBSCRIBED:
+        raise refused(entry, f"ERR Can't execute '{entry.shown}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT "
+                      "/ RESET are allowed in this context".encode())
+    if gates & PAUSED and ctx.server.pauses.holds(client, entry):
+        return POSTPONED
     if gates & IN_MULTI and client.queued is not None and not ctx.in_exec:
-        if entry.name not in ("EXEC", "DISCARD", "MULTI", "WATCH", "QUIT", "RESET"):
+        if entry.name not in NOT_QUEUED:
             if entry.no_multi:
-                raise RedisError(b"ERR Command not allowed inside a transaction")
+                raise refused(entry, b"ERR Command not allowed inside a transaction")
             client.queued.append(QueuedCommand(entry, argv))
             return QUEUED
-    if gates & SUBSCRIBED and ctx.resp == 2 and entry.name not in WHILE_SUBSCRIBED:
-        name = entry.name.lower().replace(" ", "|")
-        raise RedisError(f"ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET "
-                         "are allowed in this context".encode())
-    return run(ctx, entry, argv)
+    return perform(ctx, entry, argv)
+
+
+def perform(ctx: Context, entry: Entry, argv: list[bytes]) -> object:
+    """Run a command that is admitted, and note how long it took, what it found, and who else wants to know of it."""
+    core = ctx.server
+    database = ctx.db.index
+    if entry.is_read:
+        note_lookups(ctx, entry, argv)
+    clock = core.clock
+    begin = clock.monotonic()
+    try:
+        reply = run(ctx, entry, argv)
+    except RedisError:
+        _note(ctx, entry, argv, database, clock.monotonic() - begin)
+        raise
+    if isinstance(reply, Wait) and not ctx.in_exec:
+        entry.calls -= 1  # it counts when it is served
+        return reply
+    _note(ctx, entry, argv, database, clock.monotonic() - begin)
+    return reply
+
+
+def _note(ctx: Context, entry: Entry, argv: list[bytes], database: int, seconds: float) -> None:
+    core = ctx.server
+    entry.charge(seconds, 1)
+    if core.slowlog.threshold_s <= seconds and not entry.skip_slowlog:
+        core.slowlog.note(ctx.client, ctx.now_ms, redacted(entry, argv), seconds)
+    if core.latency.threshold_s <= seconds:
+        core.latency.note(b"fast-command" if entry.is_fast else b"command", ctx.now_ms, seconds)
+    if core.monitors and not entry.skip_monitor:
+        core.show_to_monitors(ctx.client, database, redacted(entry, argv))
+
+
+def note_lookups(ctx: Context, entry: Entry, argv: list[bytes]) -> None:
+    """Which keys of a read are there; GET counts by itself."""
+    command = entry.command
+    if command is None or entry.name == "GET":
+        return
+    db = ctx.db
+    stats = ctx.server.stats
+    for index in command.keys.indexes(argv):
+        if db.lookup(argv[index]) is None:
+            stats.misses += 1
+            ctx.server.key_missed(db.index, argv[index])
+        else:
+            stats.hits += 1
 
 
 def run(ctx: Context, entry: Entry, argv: list[bytes]) -> object:
@@ -186,10 +241,13 @@ def call(ctx: Context, entry: Entry, argv: list[bytes]) -> object:
                 return handler(ctx, argv[1], argv[2], argv[3])
         return handler(ctx, *argv[entry.words :])
     except RedisError:
+        entry.failed += 1
         raise
     except MemoryError:
+        entry.failed += 1
         raise RedisError(b"OOM the request does not fit into memory") from None
     except Exception:
         # A defect in a handler must not take the connection or the server with it.
         logger.exception("the command %s failed", entry.name)
+        entry.failed += 1
         raise RedisError(b"ERR internal error; the server's log has the details") from None

@@ -10,12 +10,12 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Final
 
-from heroredis.dispatch import call, find_entry, gated, run, run_write
+from heroredis.dispatch import call, find_entry, gated, perform, refused, run_write
 from heroredis.encoding import BULK_HEADERS, CRLF, NULL2, NULL3, TABLE, append_number, encode, error_line
 from heroredis.errors import ProtocolError, RedisError, wrong_arity
 from heroredis.protocol import RequestReader
-from heroredis.registry import CLOSING, Entry
-from heroredis.reply import OK, Committing, Durable, Push, Wait
+from heroredis.registry import CLOSING, MUTED, Entry
+from heroredis.reply import NO_REPLY, OK, POSTPONED, Committing, Durable, Error, Wait
 from heroredis.session.blocking import Parked
 from heroredis.session.client import Client
 from heroredis.session.context import Context
@@ -57,6 +57,8 @@ class Session:
         self._parked_argv: list[bytes] = []
         self._on_timeout: object = None
         self._timer: asyncio.TimerHandle | None = None
+        self._parked_muted = False
+        self._postponed = False
         self._scheduled = False
         self._at_end = False
         self.on_progress: Callable[[], None] | None = None
@@ -68,13 +70,13 @@ class Session:
 
     def received(self, data: bytes) -> None:
         self.reader.feed(data)
-        if self._parked is None and not self._scheduled:
+        if self._parked is None and not self._scheduled and not self._postponed:
             self.pump()
 
     def input_ended(self) -> None:
         """The peer sends no more: close once everything is answered that it sent. Nobody waits for a parked command."""
         self._at_end = True
-        if self._parked is not None or not (self._scheduled or self.stalled):
+        if self._parked is not None or self._postponed or not (self._scheduled or self.stalled):
             self.client.hang_up()
 
     @property
@@ -85,12 +87,12 @@ class Session:
     @property
     def is_behind(self) -> bool:
         """Whether input waits: for a parked command, for the peer to take its replies, or for its next turn."""
-        return self._parked is not None or self.stalled or self._scheduled
+        return self._parked is not None or self.stalled or self._scheduled or self._postponed
 
     def pump(self) -> None:
         """Run every complete request, up to the fair share of a turn, and write all replies at once."""
         self._scheduled = False
-        if self.closed or self.stalled or self._parked is not None:
+        if self.closed or self.stalled or self._postponed or self._parked is not None:
             return
         core = self.core
         self._fresh = False
@@ -124,6 +126,10 @@ class Session:
         reader = self.reader
         entries = core.registry.entries
         blocking = core.blocking
+        clock = core.clock
+        plain: Entry | None = None  # the command of which several run in a row
+        began = 0.0
+        before = 0
         done = 0
         last_name = b""
         last_found: Entry | None = None
@@ -149,13 +155,27 @@ class Session:
                 entry = found
                 client.last_entry = entry
                 if not entry.low <= len(argv) <= entry.high:
-                    raise RedisError(wrong_arity(entry.name))
-                if client.gates:
-                    reply = gated(ctx, entry, argv)
-                elif entry.is_write and (core.owned or core.journal.active):
-                    reply = run_write(ctx, entry, argv)
+                    raise refused(entry, wrong_arity(entry.name))
+                if client.gates or not entry.is_plain:
+                    if plain is not None:
+                        self._charge(plain, before, clock.monotonic() - began)
+                        plain = None
+                    reply = self._run_carefully(entry, argv)
+                    if reply is POSTPONED:
+                        done -= 1
+                        break
                 else:
-                    reply = call(ctx, entry, argv)
+                    if entry is not plain:
+                        now = clock.monotonic()
+                        if plain is not None:
+                            self._charge(plain, before, now - began)
+                        plain = entry
+                        began = now
+                        before = entry.calls
+                    if entry.is_write and (core.owned or core.journal.active):
+                        reply = run_write(ctx, entry, argv)
+                    else:
+                        reply = call(ctx, entry, argv)
             except RedisError as error:
                 self._failed(found, error)
                 if client.gates & CLOSING:
@@ -166,19 +186,51 @@ class Session:
                 blocking.serve()
             if client.gates & CLOSING:
                 break
+        if plain is not None:
+            self._charge(plain, before, clock.monotonic() - began)
         return done
 
+    def _run_carefully(self, entry: Entry, argv: list[bytes]) -> object:
+        """A command in a special condition, or one that is timed by itself."""
+        client = self.client
+        if client.gates == 0:
+            reply = perform(self.ctx, entry, argv)
+        else:
+            reply = gated(self.ctx, entry, argv)
+            if reply is POSTPONED:
+                self._postpone(argv)
+                return reply
+        if client.gates & MUTED:
+            client.skip_reply()
+            if isinstance(reply, Wait):
+                self._parked_muted = True
+            else:
+                return NO_REPLY
+        return reply
+
+    def _charge(self, entry: Entry, before: int, seconds: float) -> None:
+        """Several plain commands of one kind took so long together."""
+        calls = entry.calls - before
+        if calls > 0:
+            entry.charge(seconds, calls)
+
     def _failed(self, entry: Entry | None, error: RedisError) -> None:
-        if entry is not None:
-            entry.failed += 1
-        self.core.stats.errors += 1
         message = error.message
-        if self.client.queued is not None and not self.ctx.in_exec:
-            self.client.abort_multi = True
-        if entry is not None and entry.name == "EXEC" and message == wrong_arity("EXEC"):
+        client = self.client
+        if client.queued is not None and not self.ctx.in_exec:
+            client.abort_multi = True
+        if entry is not None and entry.name == "EXEC" and (
+                message == wrong_arity("EXEC") or message.startswith(b"OOM ")):
             message = b"EXECABORT Transaction discarded because of: " + message.removeprefix(b"ERR ")
-            self.core.leave_multi(self.client)
-        self._out.append(error_line(message))
+            self.core.leave_multi(client)
+        self._send_error(message)
+
+    def _send_error(self, message: bytes) -> None:
+        self.core.stats.count_error(message)
+        if self.client.gates & MUTED:
+            self.client.skip_reply()
+        else:
+            self._out.append(error_line(message))
 
     def _answer(self, entry: Entry, argv: list[bytes], reply: object) -> None:
         out = self._out
@@ -198,11 +250,12 @@ class Session:
         elif isinstance(reply, Wait):
             self._park(entry, argv, reply)
         else:
+            if isinstance(reply, Error):
+                self.core.stats.count_error(reply.message)
             encode(reply, self.ctx.resp, out)
 
     def _refuse_protocol(self, error: ProtocolError) -> None:
-        self._out.append(error_line(b"ERR Protocol error: " + error.reason.encode("utf-8", "replace")))
-        self.core.stats.errors += 1
+        self._send_error(b"ERR Protocol error: " + error.reason.encode("utf-8", "replace"))
         self.client.gates |= CLOSING
 
     def finish(self) -> None:
@@ -228,11 +281,11 @@ class Session:
             self.closed = True
             self.client.close()
 
-    def push(self, items: list[object]) -> None:
+    def push(self, message: object) -> None:
         """Send a message that nobody asked for, behind what is waiting."""
         if self.closed:
             return
-        encode(Push(items), self.ctx.resp, self._out)
+        encode(message, self.ctx.resp, self._out)
         if not self._running:
             self._flush()
 
@@ -272,6 +325,18 @@ class Session:
 
     # Waiting
 
+    def _postpone(self, argv: list[bytes]) -> None:
+        """CLIENT PAUSE holds this request back."""
+        self.reader.unread(argv)
+        self._postponed = True
+        self.client.is_blocked = True
+        self.core.pauses.wait(self.client, self._resume)
+
+    def _resume(self) -> None:
+        self._postponed = False
+        self.client.is_blocked = False
+        self.schedule()
+
     def _park(self, entry: Entry, argv: list[bytes], wait: Wait) -> None:
         self._parked_entry = entry
         self._parked_argv = argv
@@ -288,6 +353,9 @@ class Session:
             self.core.blocking.leave(self._parked)
         self._parked = None
         self.client.is_blocked = False
+        if self._postponed:
+            self._postponed = False
+            self.core.pauses.leave(self.client)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -303,7 +371,7 @@ class Session:
         try:
             self.ctx.woken_by = woken_by if isinstance(woken_by, bytes) else None
             try:
-                reply = run(self.ctx, entry, argv)
+                reply = perform(self.ctx, entry, argv)
             finally:
                 self.ctx.woken_by = None
         except RedisError as error:
@@ -313,9 +381,15 @@ class Session:
             if isinstance(reply, Wait):
                 return False
             self._unpark()
-            self._answer(entry, argv, reply)
+            self._answer(entry, argv, NO_REPLY if self._take_mute() else reply)
         self._go_on()
         return True
+
+    def _take_mute(self) -> bool:
+        """Whether the reply of the command that waited is not to be sent."""
+        muted = self._parked_muted
+        self._parked_muted = False
+        return muted
 
     def _go_on(self) -> None:
         self._flush()
@@ -323,21 +397,30 @@ class Session:
 
     def _timed_out(self) -> None:
         self._timer = None
+        self._give_up()
+
+    def _give_up(self) -> None:
+        """Answer the parked command as its timeout does."""
         reply = self._on_timeout
         self._unpark()
-        encode(reply, self.ctx.resp, self._out)
+        if self._parked_entry is not None:
+            self._parked_entry.calls += 1
+        if not self._take_mute():
+            encode(reply, self.ctx.resp, self._out)
         self._go_on()
 
     def unblock(self, with_error: bool) -> bool:
         """CLIENT UNBLOCK; whether the client was blocked."""
         if self._parked is None:
             return False
-        reply = self._on_timeout
+        if not with_error:
+            self._give_up()
+            return True
         self._unpark()
-        if with_error:
-            self._out.append(error_line(b"UNBLOCKED client unblocked via CLIENT UNBLOCK"))
-        else:
-            encode(reply, self.ctx.resp, self._out)
+        if self._parked_entry is not None:
+            self._parked_entry.calls += 1
+        if not self._take_mute():
+            self._send_error(b"UNBLOCKED client unblocked via CLIENT UNBLOCK")
         self._go_on()
         return True
 

@@ -245,6 +245,8 @@ class RequestReader:
         self._at = 0
         self._hot = False
         self._failure: ProtocolError | None = None
+        self._returned: list[bytes] | None = None
+        self._returned_hot = False
         self._held_large = False
         self._hiredis = hiredis.Reader(notEnoughData=NOT_ENOUGH)
         self._gets = self._hiredis.gets
@@ -265,12 +267,23 @@ class RequestReader:
         """Bytes received and not yet handed out."""
         return len(self._input) - self._at + self.framing.frame_bytes
 
+    def unread(self, request: list[bytes]) -> None:
+        """The next `read` hands out this request again."""
+        self._returned = request
+        self._returned_hot = self._hot
+        self._hot = False
+
     def read(self) -> list[bytes] | None:
         while True:
             if self._hot:
                 frame = self._next_frame()
                 if frame is not None:
                     return frame
+            elif self._returned is not None:
+                frame = self._returned
+                self._returned = None
+                self._hot = self._returned_hot
+                return frame
             elif self._failure is not None:
                 raise self._failure
             elif self._at >= len(self._input):

@@ -5,6 +5,7 @@ Containers such as CONFIG are made from their children. Knows no client.
 
 from __future__ import annotations
 
+import math
 from types import ModuleType
 from typing import Final
 
@@ -18,6 +19,34 @@ SUBSCRIBED: Final = 4
 CLOSING: Final = 8
 RESTRICTED: Final = 1 << 12
 """The client's user may not do everything."""
+MUTED: Final = 16
+"""CLIENT REPLY OFF or SKIP."""
+TRACKING: Final = 32
+"""What this client reads is remembered for it."""
+# Conditions of the whole server: such a bit is set in every client.
+OBSERVED: Final = 64
+"""Somebody monitors, or each command is to be timed by itself."""
+PAUSED: Final = 128
+LIMITED: Final = 256
+"""There is a limit on memory."""
+
+QUICK: Final = frozenset({"GET", "SET"})
+"""Besides the fast writes: commands that are run without a look at the clock."""
+MAY_REPLICATE: Final = frozenset({"PUBLISH", "SPUBLISH", "PFCOUNT", "EVAL", "EVALSHA", "FCALL"})
+"""No writes by their flags, and yet held back by CLIENT PAUSE WRITE."""
+STEPS: Final = 16
+"""Buckets for latencies between a power of two and the next."""
+
+
+def latency_bucket(nanoseconds: float) -> int:
+    mantissa, exponent = math.frexp(nanoseconds if nanoseconds > 1.0 else 1.0)
+    return exponent * STEPS + int((mantissa - 0.5) * 2 * STEPS)
+
+
+def bucket_limit(bucket: int) -> float:
+    """The upper end of a bucket in nanoseconds."""
+    exponent, step = divmod(bucket, STEPS)
+    return math.ldexp(0.5 + (step + 1) / (2 * STEPS), exponent)
 
 
 class Entry:
@@ -42,10 +71,32 @@ class Entry:
         self.one_key = command is not None and command.keys.is_first_only
         self.no_auth = "no_auth" in flags
         self.no_multi = "no_multi" in flags
+        self.is_fast = "fast" in flags
+        self.is_read = "readonly" in flags and command is not None and (
+            command.keys.first > 0 or command.keys.finder is not None)
+        self.may_replicate = self.is_write or name in MAY_REPLICATE
+        self.deny_oom = "denyoom" in flags
+        self.skip_monitor = "skip_monitor" in flags or "admin" in flags
+        self.skip_slowlog = "skip_slowlog" in flags
+        self.is_plain = name in QUICK or (self.is_fast and self.is_write)
+        """Small work whatever the data: many of them in a row are timed together."""
+        self.shown = name.lower().replace(" ", "|")
+        self.rejected = 0
         self.calls = 0
         self.failed = 0
-        self.rejected = 0
+        self.seconds = 0.0
+        self.latencies: dict[int, int] = {}
 
+    def charge(self, seconds: float, calls: int) -> None:
+        """`calls` of it took so long together."""
+        self.seconds += seconds
+        bucket = latency_bucket(seconds * 1e9 / calls)
+        self.latencies[bucket] = self.latencies.get(bucket, 0) + calls
+
+    def reset_stats(self) -> None:
+        self.calls = self.failed = self.rejected = 0
+        self.seconds = 0.0
+        self.latencies.clear()
 
     def since(self) -> str:
         """Of a container: when the first of its subcommands came."""

@@ -127,4 +127,6 @@ PONG: Final = Simple(b"PONG")
 QUEUED: Final = Simple(b"QUEUED")
 NULL_ARRAY: Final = Sentinel("NULL_ARRAY")
 NO_REPLY: Final = Sentinel("NO_REPLY")
+POSTPONED: Final = Sentinel("POSTPONED")
+"""The command was not begun: the same request is tried again later."""
 EMPTY: Final[list[object]] = []

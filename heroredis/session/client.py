@@ -6,7 +6,13 @@ from collections.abc import Callable
 from typing import Final
 
 from heroredis.acl.rules import User
-from heroredis.registry import CLOSING, NEEDS_AUTH, RESTRICTED, Entry
+from heroredis.registry import CLOSING, MUTED, NEEDS_AUTH, RESTRICTED, Entry
+from heroredis.reply import Push
+
+REPLY_ON: Final = 0
+REPLY_OFF: Final = 1
+SKIP_NEXT: Final = 2
+SKIP_THIS: Final = 3
 
 
 class Client:
@@ -38,8 +44,11 @@ class Client:
         self.is_blocked = False
         self.channels: dict[bytes, None] = {}
         self.patterns: dict[bytes, None] = {}
-        self.push: Callable[[list[object]], None] | None = None
-        self.reply_mode = 0
+        self.shards: dict[bytes, None] = {}
+        self.push: Callable[[object], None] | None = None
+        self.reply_mode = REPLY_ON
+        self.no_evict = False
+        self.no_touch = False
         self.unblock: Callable[[bool], bool] | None = None
         self.abort: Callable[[], None] | None = None
         """Ends the connection now, and drops what was written."""
@@ -73,7 +82,22 @@ class Client:
     def send(self, items: list[object]) -> None:
         """Send a message that nobody asked for."""
         if self.push is not None:
-            self.push(items)
+            self.push(Push(items))
+
+    def set_reply_mode(self, mode: int) -> None:
+        """CLIENT REPLY."""
+        self.reply_mode = mode
+        if mode == REPLY_ON:
+            self.gates &= ~MUTED
+        else:
+            self.gates |= MUTED
+
+    def skip_reply(self) -> None:
+        """A reply is dropped; after CLIENT REPLY SKIP, the second one (its own was the first) is the last."""
+        if self.reply_mode == SKIP_NEXT:
+            self.reply_mode = SKIP_THIS
+        elif self.reply_mode == SKIP_THIS:
+            self.set_reply_mode(REPLY_ON)
 
     def hang_up(self) -> None:
         """End the connection once everything that was answered has been sent."""

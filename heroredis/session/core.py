@@ -17,15 +17,21 @@ from heroredis.acl.users import Users
 from heroredis.clock import Clock
 from heroredis.keyspace.space import Space
 from heroredis.parameters import Parameters
-from heroredis.registry import IN_MULTI, Entry, Registry
+from heroredis.registry import IN_MULTI, OBSERVED, PAUSED, Entry, Registry
+from heroredis.reply import Simple
 from heroredis.session.blocking import Blocking
 from heroredis.session.channels import Channels
 from heroredis.session.client import Client
 from heroredis.session.commits import Commits
 from heroredis.session.keeper import Keeper
+from heroredis.session.observing import NEVER, Latency, Slowlog, monitor_line
 from heroredis.session.owner import Owner
+from heroredis.session.pauses import Pauses
 from heroredis.session.tuned import Tuned
 from heroredis.session.watch import Watches
+
+PLAIN_IS_QUICKER_S: Final = 0.005
+"""Below this limit of the slow log each command is timed by itself."""
 
 
 class Stats:
@@ -38,7 +44,15 @@ class Stats:
         self.bytes_in = 0
         self.bytes_out = 0
         self.errors = 0
+        self.by_code: dict[bytes, int] = {}
         self.security_events = 0
+        self.hits = 0
+        self.misses = 0
+
+    def count_error(self, message: bytes) -> None:
+        self.errors += 1
+        code = message.partition(b" ")[0]
+        self.by_code[code] = self.by_code.get(code, 0) + 1
 
 
 class Core:
@@ -60,6 +74,12 @@ class Core:
         self.channels: Final = Channels()
         self.commits: Final = Commits()
         self.stats = Stats()
+        self.slowlog: Final = Slowlog(parameters)
+        self.latency: Final = Latency(parameters)
+        self.pauses: Final = Pauses()
+        self.monitors: Final[dict[Client, None]] = {}
+        self.gates = 0
+        """The bits that every client has."""
         self.clients: Final[dict[int, Client]] = {}
         self.owners: Final[list[Owner]] = []
         self.owned: tuple[bytes, ...] = ()
@@ -78,6 +98,7 @@ class Core:
     def new_client(self, addr: str, laddr: str, close: Callable[[], None]) -> Client:
         self._last_client += 1
         client = Client(self._last_client, addr, laddr, self.clock.now_ms(), close)
+        client.gates = self.gates
         self.be_default(client)
         self.stats.connections += 1
         return client
@@ -86,8 +107,59 @@ class Core:
         self.clients.pop(client.client_id, None)
         self.watches.forget(client)
         self.channels.forget(client)
+        self.leave_monitors(client)
         for owner in self.owners:
             owner.client_closed(client)
+
+    # Conditions of the whole server
+
+    def set_gate(self, bit: int, on: bool) -> None:
+        """Make every client's commands go the careful way, or no longer."""
+        self.gates = self.gates | bit if on else self.gates & ~bit
+        for client in self.clients.values():
+            client.gates = client.gates | bit if on else client.gates & ~bit
+
+    def adapt(self) -> None:
+        """Parameters may have changed: let what follows from them hold from now on."""
+        self.slowlog.adapt()
+        self.latency.adapt()
+        closely = self.slowlog.threshold_s < PLAIN_IS_QUICKER_S or self.latency.threshold_s < NEVER
+        self.set_gate(OBSERVED, bool(self.monitors) or closely)
+
+    def monitor(self, client: Client) -> None:
+        self.monitors[client] = None
+        self.adapt()
+
+    def leave_monitors(self, client: Client) -> None:
+        if client in self.monitors:
+            del self.monitors[client]
+            self.adapt()
+
+    def show_to_monitors(self, client: Client, database: int, argv: list[bytes]) -> None:
+        line = Simple(monitor_line(self.clock.now_us(), database, client.addr, argv))
+        for monitor in list(self.monitors):
+            if monitor.push is not None:
+                monitor.push(line)
+
+    def key_missed(self, database: int, key: bytes) -> None:
+        """A key was looked for to be read, and is not there."""
+
+    def pause(self, until_ms: int, mode: int) -> None:
+        """CLIENT PAUSE."""
+        self.pauses.pause(until_ms, mode)
+        self.space.is_frozen = True
+        self.set_gate(PAUSED, True)
+        if self.loop is not None:
+            self.loop.call_later(max(0, until_ms - self.clock.now_ms()) / 1000 + 0.001, self._pause_ended)
+
+    def _pause_ended(self) -> None:
+        if self.pauses.mode and self.clock.now_ms() >= self.pauses.until_ms:
+            self.unpause()
+
+    def unpause(self) -> None:
+        self.space.is_frozen = False
+        self.set_gate(PAUSED, False)
+        self.pauses.end()
 
     def leave_multi(self, client: Client) -> None:
         """Forget queued commands and watched keys."""
@@ -100,7 +172,7 @@ class Core:
         """CONFIG RESETSTAT."""
         self.stats = Stats()
         for entry in self.registry.commands.values():
-            entry.calls = entry.failed = entry.rejected = 0
+            entry.reset_stats()
 
     def be_default(self, client: Client) -> None:
         """As at the beginning of a connection: the default user, who may have to authenticate."""
