@@ -22,6 +22,7 @@ HOT = [
     "heroredis/glob.py",
     "heroredis/inline.py",
     "heroredis/keyspace/*.py",
+    "heroredis/output.py",
     "heroredis/parameters.py",
     "heroredis/persistence/*.py",
     "heroredis/protocol.py",

@@ -126,6 +126,18 @@ def integer_between(text: bytes, low: int, high: int) -> int:
     return value
 
 
+def until_ms(text: bytes, now_ms: int) -> int:
+    """The end of a time given in milliseconds."""
+    value = read_int(text)
+    if value is None:
+        raise RedisError(b"ERR timeout is not an integer or out of range")
+    if value < 0:
+        raise RedisError(TIMEOUT_NEGATIVE)
+    if value + now_ms > MAX_INT:
+        raise RedisError(b"ERR timeout is out of range")
+    return value + now_ms
+
+
 def raw(text: bytes) -> bytes:
     """No parsing: the value of an option as given."""
     return text

@@ -95,10 +95,12 @@ def gated(ctx: Context, entry: Entry, argv: list[bytes]) -> object:
     return perform(ctx, entry, argv)
 
 
-def perform(ctx: Context, entry: Entry, argv: list[bytes]) -> object:
-    """Run a command that is admitted, and note how long it took, what it found, and who else wants to know of it."""
+def perform(ctx: Context, entry: Entry, argv: list[bytes], again: bool = False) -> object:
+    """Run a command that is admitted, and note how long it took, what it found, and who else wants to know of it.
+
+    One that has to wait is shown to monitors when it begins to, and counts when it is served (then it is run `again`).
+    """
     core = ctx.server
-    database = ctx.db.index
     if entry.is_read:
         note_lookups(ctx, entry, argv)
     clock = core.clock
@@ -106,24 +108,26 @@ def perform(ctx: Context, entry: Entry, argv: list[bytes]) -> object:
     try:
         reply = run(ctx, entry, argv)
     except RedisError:
-        _note(ctx, entry, argv, database, clock.monotonic() - begin)
+        _note(ctx, entry, argv, clock.monotonic() - begin)
+        if core.monitors and not entry.skip_monitor:
+            core.show_to_monitors(ctx.client, ctx.db.index, redacted(entry, argv))
         raise
     if isinstance(reply, Wait) and not ctx.in_exec:
-        entry.calls -= 1  # it counts when it is served
-        return reply
-    _note(ctx, entry, argv, database, clock.monotonic() - begin)
+        entry.calls -= 1
+    else:
+        _note(ctx, entry, argv, clock.monotonic() - begin)
+    if core.monitors and not again and not entry.skip_monitor:
+        core.show_to_monitors(ctx.client, ctx.db.index, redacted(entry, argv))
     return reply
 
 
-def _note(ctx: Context, entry: Entry, argv: list[bytes], database: int, seconds: float) -> None:
+def _note(ctx: Context, entry: Entry, argv: list[bytes], seconds: float) -> None:
     core = ctx.server
     entry.charge(seconds, 1)
     if core.slowlog.threshold_s <= seconds and not entry.skip_slowlog:
         core.slowlog.note(ctx.client, ctx.now_ms, redacted(entry, argv), seconds)
     if core.latency.threshold_s <= seconds:
         core.latency.note(b"fast-command" if entry.is_fast else b"command", ctx.now_ms, seconds)
-    if core.monitors and not entry.skip_monitor:
-        core.show_to_monitors(ctx.client, database, redacted(entry, argv))
 
 
 def note_lookups(ctx: Context, entry: Entry, argv: list[bytes]) -> None:
@@ -134,7 +138,7 @@ def note_lookups(ctx: Context, entry: Entry, argv: list[bytes]) -> None:
     db = ctx.db
     stats = ctx.server.stats
     for index in command.keys.indexes(argv):
-        if db.lookup(argv[index]) is None:
+        if db.peek(argv[index]) is None:
             stats.misses += 1
             ctx.server.key_missed(db.index, argv[index])
         else:

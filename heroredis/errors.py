@@ -61,5 +61,10 @@ def syntax() -> RedisError:
     return RedisError(SYNTAX)
 
 
+def wrong_subcommand(container: bytes, name: bytes) -> RedisError:
+    """Too many arguments, where Redis counts them by itself."""
+    return RedisError(b"ERR unknown subcommand or wrong number of arguments for '%b'. Try %b HELP." % (name, container))
+
+
 def wrong_arity(name: str) -> bytes:
     return b"ERR wrong number of arguments for '%b' command" % name.lower().replace(" ", "|").encode()

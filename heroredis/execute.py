@@ -6,52 +6,33 @@ One Session per connection. It knows no socket: bytes come in by `received` and 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Final
 
 from heroredis.dispatch import call, find_entry, gated, perform, refused, run_write
-from heroredis.encoding import BULK_HEADERS, CRLF, NULL2, NULL3, TABLE, append_number, encode, error_line
+from heroredis.encoding import BULK_HEADERS, CRLF, NULL2, NULL3, TABLE, append_number, encode
 from heroredis.errors import ProtocolError, RedisError, wrong_arity
+from heroredis.output import Output
 from heroredis.protocol import RequestReader
 from heroredis.registry import CLOSING, MUTED, Entry
-from heroredis.reply import NO_REPLY, OK, POSTPONED, Committing, Durable, Error, Wait
+from heroredis.reply import NO_REPLY, OK, POSTPONED, Durable, Error, Wait
 from heroredis.session.blocking import Parked
 from heroredis.session.client import Client
-from heroredis.session.context import Context
 from heroredis.session.core import Core
 
 FAIRNESS: Final = 1000
 
 
-class Held:
-    """A reply that waits for its commit, and the replies behind it."""
-
-    def __init__(self, value: object, commit: Committing) -> None:
-        self.value: Final = value
-        self.commit: Final = commit
-        self.tail: Final[list[bytes]] = []
-
-
-class Session:
+class Session(Output):
     """Requests in, replies out, in order."""
 
     def __init__(self, core: Core, client: Client, write: Callable[[bytes], None]) -> None:
-        self.core: Final = core
-        self.client: Final = client
-        self.ctx: Final = Context(core, client)
+        super().__init__(core, client, write)
         parameters = core.parameters
         self.reader: Final = RequestReader(parameters.integer("proto-max-bulk-len"),
                                            parameters.integer("client-query-buffer-limit"))
         self.reader.set_authenticated(client.authenticated)
-        self.stalled = False
-        """The peer does not take its replies: run nothing more until it does."""
-        self.closed = False
         self._fresh = True
-        self._running = False
-        self._write: Final = write
-        self._out: list[bytes] = []
-        self._held: Final[deque[Held]] = deque()
         self._parked: Parked | None = None
         self._parked_entry: Entry | None = None
         self._parked_argv: list[bytes] = []
@@ -65,7 +46,6 @@ class Session:
         """Called once after input was read that had to wait."""
         client.unblock = self.unblock
         client.wake = self.finish
-        client.push = self.push
         client.on_admitted = self.reader.set_authenticated
 
     def received(self, data: bytes) -> None:
@@ -225,13 +205,6 @@ class Session:
             self.core.leave_multi(client)
         self._send_error(message)
 
-    def _send_error(self, message: bytes) -> None:
-        self.core.stats.count_error(message)
-        if self.client.gates & MUTED:
-            self.client.skip_reply()
-        else:
-            self._out.append(error_line(message))
-
     def _answer(self, entry: Entry, argv: list[bytes], reply: object) -> None:
         out = self._out
         if type(reply) is bytes:
@@ -251,6 +224,7 @@ class Session:
             self._park(entry, argv, reply)
         else:
             if isinstance(reply, Error):
+                entry.failed += 1
                 self.core.stats.count_error(reply.message)
             encode(reply, self.ctx.resp, out)
 
@@ -269,59 +243,6 @@ class Session:
             return
         if self.core.loop is not None:
             self.core.loop.call_soon(self._flush)
-
-    # Writing
-
-    def _flush(self) -> None:
-        if self._out and not self._held:
-            out = self._out
-            self._out = []
-            self._write(out[0] if len(out) == 1 else b"".join(out))
-        if self.client.gates & CLOSING and not self._held and not self.closed:
-            self.closed = True
-            self.client.close()
-
-    def push(self, message: object) -> None:
-        """Send a message that nobody asked for, behind what is waiting."""
-        if self.closed:
-            return
-        encode(message, self.ctx.resp, self._out)
-        if not self._running:
-            self._flush()
-
-    def _hold(self, reply: Durable) -> None:
-        """The reply, and all later ones of this connection, wait for the disk."""
-        commit = reply.commit
-        if commit.done and not self._held and commit.error is None:
-            encode(reply.value, self.ctx.resp, self._out)
-            return
-        if not self._held and self._out:
-            self._flush()
-        held = Held(reply.value, commit)
-        last = self._held[-1].commit if self._held else None
-        self._held.append(held)
-        self._out = held.tail
-        if last is not commit:
-            self.core.commits.when_done(commit, self._release)
-
-    def _release(self) -> None:
-        ready: list[bytes] = []
-        while self._held and self._held[0].commit.done:
-            held = self._held.popleft()
-            error = held.commit.error
-            if error is None:
-                encode(held.value, self.ctx.resp, ready)
-            elif isinstance(error, RedisError):
-                ready.append(error_line(error.message))
-            else:
-                ready.append(error_line(b"IOERR the outcome is unknown, the disk failed: " + str(error).encode()))
-            ready += held.tail
-        if not self._held:
-            self._out = ready
-        elif ready and not self.closed:
-            self._write(b"".join(ready))
-        if not self.closed:
-            self._flush()
 
     # Waiting
 
@@ -371,7 +292,7 @@ class Session:
         try:
             self.ctx.woken_by = woken_by if isinstance(woken_by, bytes) else None
             try:
-                reply = perform(self.ctx, entry, argv)
+                reply = perform(self.ctx, entry, argv, True)
             finally:
                 self.ctx.woken_by = None
         except RedisError as error:

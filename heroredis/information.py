@@ -32,7 +32,7 @@ def _server(core: Core) -> Facts:
 
 def _clients(core: Core) -> Facts:
     return [("connected_clients", str(len(core.clients))), ("maxclients", core.parameters.get("maxclients").decode()),
-            ("blocked_clients", str(core.blocking.count))]
+            ("blocked_clients", str(core.blocking.count + core.pauses.count))]
 
 
 def _memory(core: Core) -> Facts:
@@ -61,9 +61,15 @@ def _stats(core: Core) -> Facts:
         ("total_connections_received", str(stats.connections)), ("total_commands_processed", str(stats.commands)),
         ("total_net_input_bytes", str(stats.bytes_in)), ("total_net_output_bytes", str(stats.bytes_out)),
         ("rejected_connections", str(stats.rejected_connections)), ("total_error_replies", str(stats.errors)),
+        ("keyspace_hits", str(_hits(core))), ("keyspace_misses", str(stats.misses + stats.get_misses)),
         ("expired_keys", str(sum(database.expired for database in core.space.databases))),
         ("security_events", str(stats.security_events)),
     ]
+
+
+def _hits(core: Core) -> int:
+    get = core.registry.commands["GET"]
+    return core.stats.hits + max(0, get.calls - get.failed - core.stats.get_misses)
 
 
 def _replication(core: Core) -> Facts:
@@ -82,9 +88,16 @@ def _modules(core: Core) -> Facts:
 def _commandstats(core: Core) -> Facts:
     return [
         (f"cmdstat_{name.lower().replace(' ', '|')}",
-         f"calls={entry.calls},usec=0,usec_per_call=0.00,rejected_calls={entry.rejected},failed_calls={entry.failed}")
-        for name, entry in sorted(core.registry.commands.items()) if entry.calls
+         f"calls={entry.calls},usec={int(entry.seconds * 1e6)},"
+         f"usec_per_call={entry.seconds * 1e6 / max(1, entry.calls):.2f},"
+         f"rejected_calls={entry.rejected},failed_calls={entry.failed}")
+        for name, entry in sorted(core.registry.commands.items()) if entry.calls or entry.rejected
     ]
+
+
+def _errorstats(core: Core) -> Facts:
+    return [(f"errorstat_{code.decode('latin-1')}", f"count={count}")
+            for code, count in sorted(core.stats.by_code.items())]
 
 
 def _cluster(core: Core) -> Facts:
@@ -101,7 +114,7 @@ def _keyspace(core: Core) -> Facts:
 SECTIONS: Final[dict[str, Callable[[Core], Facts]]] = {
     "server": _server, "clients": _clients, "memory": _memory, "persistence": _persistence, "stats": _stats,
     "replication": _replication, "cpu": _cpu, "modules": _modules, "commandstats": _commandstats,
-    "cluster": _cluster, "keyspace": _keyspace,
+    "errorstats": _errorstats, "cluster": _cluster, "keyspace": _keyspace,
 }
 NOT_DEFAULT: Final = frozenset({"commandstats"})
 

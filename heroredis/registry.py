@@ -32,6 +32,8 @@ LIMITED: Final = 256
 
 QUICK: Final = frozenset({"GET", "SET"})
 """Besides the fast writes: commands that are run without a look at the clock."""
+READING_WRITES: Final = frozenset({"GETDEL", "GETEX", "GETSET"})
+"""Writes whose key counts as looked for."""
 MAY_REPLICATE: Final = frozenset({"PUBLISH", "SPUBLISH", "PFCOUNT", "EVAL", "EVALSHA", "FCALL"})
 """No writes by their flags, and yet held back by CLIENT PAUSE WRITE."""
 STEPS: Final = 16
@@ -47,6 +49,8 @@ def bucket_limit(bucket: int) -> float:
     """The upper end of a bucket in nanoseconds."""
     exponent, step = divmod(bucket, STEPS)
     return math.ldexp(0.5 + (step + 1) / (2 * STEPS), exponent)
+HELP_SINCE: Final = {"ACL": "6.0.0", "FUNCTION": "7.0.0", "LATENCY": "2.8.13", "MEMORY": "4.0.0", "OBJECT": "6.2.0",
+                     "PUBSUB": "6.2.0", "SLOWLOG": "6.2.0"}
 
 
 class Entry:
@@ -72,13 +76,13 @@ class Entry:
         self.no_auth = "no_auth" in flags
         self.no_multi = "no_multi" in flags
         self.is_fast = "fast" in flags
-        self.is_read = "readonly" in flags and command is not None and (
+        self.is_read = ("readonly" in flags or name in READING_WRITES) and command is not None and (
             command.keys.first > 0 or command.keys.finder is not None)
         self.may_replicate = self.is_write or name in MAY_REPLICATE
         self.deny_oom = "denyoom" in flags
         self.skip_monitor = "skip_monitor" in flags or "admin" in flags
         self.skip_slowlog = "skip_slowlog" in flags
-        self.is_plain = name in QUICK or (self.is_fast and self.is_write)
+        self.is_plain = name in QUICK or (self.is_fast and self.is_write and not self.is_read)
         """Small work whatever the data: many of them in a row are timed together."""
         self.shown = name.lower().replace(" ", "|")
         self.rejected = 0
@@ -194,5 +198,6 @@ def help_of(container: Entry) -> Command:
                 lines += [Simple(shown.encode()), Simple(f"    {command.summary}".encode())]
         return lines
 
-    return Command(f"{container.name} HELP", "Shows this help.", container.group(), max("5.0.0", container.since()),
-                   frozenset({"loading", "stale"}), NO_KEYS, run, None, "O(1)", (0, 0, []))
+    return Command(f"{container.name} HELP", "Shows this help.", container.group(),
+                   HELP_SINCE.get(container.name, "5.0.0"), frozenset({"loading", "stale"}), NO_KEYS, run, None,
+                   "O(1)", (0, 0, []))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from heroredis.args import integer, read_int
+from heroredis.args import integer, read_int, until_ms
 from heroredis.command import command
 from heroredis.commands.connection import valid_name
-from heroredis.errors import RedisError, shown, syntax
-from heroredis.reply import OK, Map, Reply, Verbatim
-from heroredis.session.client import Client
+from heroredis.errors import RedisError, shown, syntax, wrong_subcommand
+from heroredis.reply import NO_REPLY, OK, Map, Reply, Verbatim
+from heroredis.session.client import REPLY_OFF, REPLY_ON, SKIP_NEXT, Client
 from heroredis.session.context import Context
+from heroredis.session.pauses import ALL, WRITES
 
 FILTERS = (b"ID", b"ADDR", b"LADDR", b"USER", b"TYPE", b"SKIPME")
 
@@ -164,19 +165,60 @@ def client_unblock(ctx: Context, number: bytes, *reason: bytes) -> Reply:
     return 1 if client.unblock(with_error) else 0
 
 
-@command("CLIENT NO-EVICT", "Accepted; connections are not evicted.", group="connection", since="7.0.0",
-         flags="admin noscript loading stale")
-def client_no_evict(ctx: Context, switch: bytes) -> Reply:
-    if switch.upper() not in (b"ON", b"OFF"):
+def _switched_on(switch: bytes) -> bool:
+    word = switch.upper()
+    if word not in (b"ON", b"OFF"):
         raise syntax()
+    return word == b"ON"
+
+
+@command("CLIENT NO-EVICT", "Whether this connection is spared when clients use too much memory.", group="connection",
+         since="7.0.0", flags="admin noscript loading stale")
+def client_no_evict(ctx: Context, enabled: bytes) -> Reply:
+    ctx.client.no_evict = _switched_on(enabled)
     return OK
 
 
-@command("CLIENT NO-TOUCH", "Accepted; reads do not change when a key was last used.", group="connection",
+@command("CLIENT NO-TOUCH", "Whether reads leave alone when a key was last used.", group="connection",
          since="7.2.0", flags="noscript loading stale")
-def client_no_touch(ctx: Context, switch: bytes) -> Reply:
-    if switch.upper() not in (b"ON", b"OFF"):
+def client_no_touch(ctx: Context, enabled: bytes) -> Reply:
+    ctx.client.no_touch = _switched_on(enabled)
+    return OK
+
+
+@command("CLIENT REPLY", "Whether replies are sent: ON, OFF, or SKIP for the next one.", group="connection",
+         since="3.2.0", flags="noscript loading stale")
+def client_reply(ctx: Context, on_off_skip: bytes) -> Reply:
+    word = on_off_skip.upper()
+    client = ctx.client
+    if word == b"ON":
+        client.set_reply_mode(REPLY_ON)
+        return OK
+    if word == b"OFF":
+        client.set_reply_mode(REPLY_OFF)
+    elif word == b"SKIP":
+        if client.reply_mode != REPLY_OFF:
+            client.set_reply_mode(SKIP_NEXT)
+    else:
         raise syntax()
+    return NO_REPLY
+
+
+@command("CLIENT PAUSE", "Hold back commands of clients for a while.", group="connection", since="2.9.50",
+         flags="admin noscript loading stale")
+def client_pause(ctx: Context, timeout: bytes, *mode: bytes) -> Reply:
+    if len(mode) > 1 or (mode and mode[0].upper() not in (b"WRITE", b"ALL")):
+        raise RedisError(b"ERR CLIENT PAUSE mode must be WRITE or ALL") if len(mode) == 1 else (
+            wrong_subcommand(b"CLIENT", b"PAUSE"))
+    until = until_ms(timeout, ctx.server.clock.now_ms())
+    ctx.server.pause(until, WRITES if mode and mode[0].upper() == b"WRITE" else ALL)
+    return OK
+
+
+@command("CLIENT UNPAUSE", "Go on with what CLIENT PAUSE holds back.", group="connection", since="6.2.0",
+         flags="admin noscript loading stale", complexity="O(N)")
+def client_unpause(ctx: Context) -> Reply:
+    ctx.server.unpause()
     return OK
 
 

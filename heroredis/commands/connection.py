@@ -8,6 +8,7 @@ from heroredis.errors import BAD_DB_INDEX, NO_PROTO, WRONG_PASS, RedisError, sho
 from heroredis.permission import note_failed_login
 from heroredis.registry import CLOSING, SUBSCRIBED
 from heroredis.reply import OK, PONG, Map, Reply, Simple
+from heroredis.session.client import REPLY_ON
 from heroredis.session.context import Context
 from heroredis.version import REDIS_VERSION
 
@@ -110,10 +111,13 @@ def quit_(ctx: Context, *ignored: bytes) -> Reply:
 def reset(ctx: Context) -> Reply:
     ctx.server.leave_multi(ctx.client)
     ctx.server.channels.forget(ctx.client)
+    ctx.server.leave_monitors(ctx.client)
     ctx.client.gates &= ~SUBSCRIBED
     ctx.select(0)
     ctx.speak(2)
     client = ctx.client
     client.name = b""
+    client.set_reply_mode(REPLY_ON)
+    client.no_evict = client.no_touch = False
     ctx.server.be_default(client)
     return Simple(b"RESET")

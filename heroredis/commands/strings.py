@@ -92,7 +92,11 @@ def _set_with(ctx: Context, key: bytes, value: bytes, options: tuple[bytes, ...]
 
 @command("GET", "Get the string of a key.", group="string", since="1.0.0", flags="readonly fast", keys=FIRST)
 def get(ctx: Context, key: bytes) -> Reply:
-    return ctx.db.get_string(key)
+    value = ctx.db.get_string(key)
+    if value is None:
+        ctx.server.stats.get_misses += 1
+        ctx.server.key_missed(ctx.db.index, key)
+    return value
 
 
 @command("SETNX", "Set a key when it does not exist.", group="string", since="1.0.0", flags="write denyoom fast",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from heroredis.command import ALL, command
-from heroredis.dispatch import run
+from heroredis.dispatch import perform
 from heroredis.encoding import encoded
 from heroredis.errors import EXEC_ABORT, RedisError
 from heroredis.permission import refuse_queued
@@ -70,9 +70,9 @@ def _run_all(ctx: Context, queued: list[QueuedCommand]) -> Reply:
         try:
             if ctx.client.gates & RESTRICTED:
                 refuse_queued(ctx, command_.entry, command_.argv)
-            reply = run(ctx, command_.entry, command_.argv)
+            reply = perform(ctx, command_.entry, command_.argv)
         except RedisError as error:
-            command_.entry.failed += 1
+            ctx.server.stats.count_error(error.message)
             reply = Error(error.message)
         if isinstance(reply, Wait):
             reply = reply.on_timeout

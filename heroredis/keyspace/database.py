@@ -28,6 +28,8 @@ class Moment:
 
     def __init__(self, now_ms: int) -> None:
         self.now_ms = now_ms
+        self.is_frozen = False
+        self.expires_actively = True
 
 
 class Database:
@@ -52,16 +54,16 @@ class Database:
 
     def lookup(self, key: bytes) -> Value | None:
         """The value, or None; a key whose time has come is removed first. Counts as a use of the key."""
-        if self.expires and key in self.expires:
-            self.expire_if_due(key)
+        if self.expires and key in self.expires and self.expire_if_due(key):
+            return None
         if self.noting and key in self.data:
             self.use(key)
         return self.data.get(key)
 
     def peek(self, key: bytes) -> Value | None:
         """The same, but no use."""
-        if self.expires and key in self.expires:
-            self.expire_if_due(key)
+        if self.expires and key in self.expires and self.expire_if_due(key):
+            return None
         return self.data.get(key)
 
     def use(self, key: bytes) -> None:
@@ -72,6 +74,8 @@ class Database:
         at = self.expires.get(key, PERSISTENT)
         if at < 0 or at > self._moment.now_ms:
             return False
+        if self._moment.is_frozen:
+            return True
         self.expired += 1
         self.discard(key, "expired", EXPIRED)
         return True

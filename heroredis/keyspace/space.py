@@ -29,6 +29,14 @@ class Space:
         self.databases: Final = [Database(index, self.changes, self.moment, self.limits, self.usage)
                                  for index in range(count)]
 
+    @property
+    def is_frozen(self) -> bool:
+        """Whether clients are paused: what has expired is not shown, and not removed either."""
+        return self.moment.is_frozen
+
+    def freeze(self, frozen: bool) -> None:
+        self.moment.is_frozen = frozen
+
     def refresh(self) -> int:
         """Read the clock for the batch that begins."""
         now = self.clock.now_ms()

@@ -48,6 +48,8 @@ class Stats:
         self.security_events = 0
         self.hits = 0
         self.misses = 0
+        self.get_misses = 0
+        """Of GET alone: its hits are its other calls."""
 
     def count_error(self, message: bytes) -> None:
         self.errors += 1
@@ -94,6 +96,8 @@ class Core:
         self.rewrite_config: Callable[[], None] | None = None
         """Writes the present parameters into the redis.conf of the start; OSError. None when there was no file."""
         self._last_client = 0
+        parameters.when_changed("slowlog-log-slower-than slowlog-max-len latency-monitor-threshold", self.adapt)
+        self.adapt()
 
     def new_client(self, addr: str, laddr: str, close: Callable[[], None]) -> Client:
         self._last_client += 1
@@ -119,12 +123,13 @@ class Core:
         for client in self.clients.values():
             client.gates = client.gates | bit if on else client.gates & ~bit
 
-    def adapt(self) -> None:
+    def adapt(self) -> str:
         """Parameters may have changed: let what follows from them hold from now on."""
         self.slowlog.adapt()
         self.latency.adapt()
         closely = self.slowlog.threshold_s < PLAIN_IS_QUICKER_S or self.latency.threshold_s < NEVER
         self.set_gate(OBSERVED, bool(self.monitors) or closely)
+        return ""
 
     def monitor(self, client: Client) -> None:
         self.monitors[client] = None
@@ -147,7 +152,7 @@ class Core:
     def pause(self, until_ms: int, mode: int) -> None:
         """CLIENT PAUSE."""
         self.pauses.pause(until_ms, mode)
-        self.space.is_frozen = True
+        self.space.freeze(True)
         self.set_gate(PAUSED, True)
         if self.loop is not None:
             self.loop.call_later(max(0, until_ms - self.clock.now_ms()) / 1000 + 0.001, self._pause_ended)
@@ -157,7 +162,7 @@ class Core:
             self.unpause()
 
     def unpause(self) -> None:
-        self.space.is_frozen = False
+        self.space.freeze(False)
         self.set_gate(PAUSED, False)
         self.pauses.end()
 
@@ -173,6 +178,7 @@ class Core:
         self.stats = Stats()
         for entry in self.registry.commands.values():
             entry.reset_stats()
+        self.registry.commands["CONFIG RESETSTAT"].calls = 1  # as Redis, which counts behind the command
 
     def be_default(self, client: Client) -> None:
         """As at the beginning of a connection: the default user, who may have to authenticate."""

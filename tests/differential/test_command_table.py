@@ -16,9 +16,6 @@ ONLY_OURS: Final = frozenset({
     "client|no-touch",  # of Redis 7.2; reads never reorder anything here
 })
 DIFFERENT: Final[dict[tuple[str, str], tuple[object, object]]] = {
-    # Every HELP is made by one function, with the version in which most containers got theirs.
-    ("object|help", "since"): ("6.2.0", "5.0.0"),
-    ("pubsub|help", "since"): ("6.2.0", "5.0.0"),
     # Redis gives all of PUBSUB's subcommands the category but this one.
     ("pubsub|help", "categories"): (["@slow"], ["@pubsub", "@slow"]),
 }
