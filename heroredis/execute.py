@@ -39,6 +39,9 @@ class Session(Output):
         self._on_timeout: object = None
         self._timer: asyncio.TimerHandle | None = None
         self._parked_muted = False
+        self._plain: Entry | None = None
+        self._plain_before = 0
+        self._plain_began = 0.0
         self._postponed = False
         self._scheduled = False
         self._at_end = False
@@ -102,14 +105,9 @@ class Session(Output):
     def _run_requests(self, budget: int) -> int:
         core = self.core
         client = self.client
-        ctx = self.ctx
         reader = self.reader
         entries = core.registry.entries
-        blocking = core.blocking
-        clock = core.clock
-        plain: Entry | None = None  # the command of which several run in a row
-        began = 0.0
-        before = 0
+        plain: Entry | None = None
         done = 0
         last_name = b""
         last_found: Entry | None = None
@@ -122,53 +120,53 @@ class Session(Output):
             if argv is None:
                 break
             done += 1
-            name = argv[0]
-            if name == last_name:  # pipelines repeat themselves, and comparing costs less than hashing
+            if argv[0] == last_name:  # pipelines repeat themselves, and comparing costs less than hashing
                 found = last_found
             else:
-                found = entries.get(name)
-                last_name = name
-                last_found = found
+                last_name = argv[0]
+                found = last_found = entries.get(last_name)
             try:
                 if found is None or found.children is not None:
-                    found = find_entry(ctx, argv)
+                    found = find_entry(self.ctx, argv)
                 entry = found
                 client.last_entry = entry
                 if not entry.low <= len(argv) <= entry.high:
                     raise refused(entry, wrong_arity(entry.name))
                 if client.gates or not entry.is_plain:
-                    if plain is not None:
-                        self._charge(plain, before, clock.monotonic() - began)
-                        plain = None
+                    plain = None if plain is None else self._charge(None)
                     reply = self._run_carefully(entry, argv)
-                    if reply is POSTPONED:
-                        done -= 1
-                        break
                 else:
                     if entry is not plain:
-                        now = clock.monotonic()
-                        if plain is not None:
-                            self._charge(plain, before, now - began)
-                        plain = entry
-                        began = now
-                        before = entry.calls
+                        plain = self._charge(entry)
                     if entry.is_write and (core.owned or core.journal.active):
-                        reply = run_write(ctx, entry, argv)
+                        reply = run_write(self.ctx, entry, argv)
                     else:
-                        reply = call(ctx, entry, argv)
+                        reply = call(self.ctx, entry, argv)
             except RedisError as error:
                 self._failed(found, error)
-                if client.gates & CLOSING:
-                    break
-                continue
-            self._answer(entry, argv, reply)
-            if blocking.ready:
-                blocking.serve()
-            if client.gates & CLOSING:
+            else:
+                self._answer(entry, argv, reply)
+                if core.blocking.ready:
+                    core.blocking.serve()
+            if client.gates & CLOSING or self._postponed:
                 break
-        if plain is not None:
-            self._charge(plain, before, clock.monotonic() - began)
-        return done
+        self._charge(None)
+        return done - 1 if self._postponed else done
+
+    def _charge(self, following: Entry | None) -> Entry | None:
+        """Plain commands of one kind that ran in a row share the time they took; from now on it is `following`'s."""
+        now = 0.0
+        last = self._plain
+        if last is not None:
+            now = self.core.clock.monotonic()
+            calls = last.calls - self._plain_before
+            if calls > 0:
+                last.charge(now - self._plain_began, calls)
+        self._plain = following
+        if following is not None:
+            self._plain_before = following.calls
+            self._plain_began = now or self.core.clock.monotonic()
+        return following
 
     def _run_carefully(self, entry: Entry, argv: list[bytes]) -> object:
         """A command in a special condition, or one that is timed by itself."""
@@ -179,7 +177,7 @@ class Session(Output):
             reply = gated(self.ctx, entry, argv)
             if reply is POSTPONED:
                 self._postpone(argv)
-                return reply
+                return NO_REPLY
         if client.gates & MUTED:
             client.skip_reply()
             if isinstance(reply, Wait):
@@ -187,12 +185,6 @@ class Session(Output):
             else:
                 return NO_REPLY
         return reply
-
-    def _charge(self, entry: Entry, before: int, seconds: float) -> None:
-        """Several plain commands of one kind took so long together."""
-        calls = entry.calls - before
-        if calls > 0:
-            entry.charge(seconds, calls)
 
     def _failed(self, entry: Entry | None, error: RedisError) -> None:
         message = error.message
