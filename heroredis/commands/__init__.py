@@ -18,6 +18,7 @@ from heroredis.commands import (
     introspection,
     keys,
     lists,
+    memory,
     monitoring,
     pubsub,
     set_algebra,
@@ -52,4 +53,5 @@ MODULES: Final = (
     configuration,
     acl,
     debug,
+    memory,
 )

@@ -15,6 +15,7 @@ from heroredis.acl.checks import keeps_channels
 from heroredis.acl.rules import User
 from heroredis.acl.users import Users
 from heroredis.clock import Clock
+from heroredis.footprint import resident_bytes
 from heroredis.keyspace.space import Space
 from heroredis.parameters import Parameters
 from heroredis.registry import IN_MULTI, OBSERVED, PAUSED, Entry, Registry
@@ -88,6 +89,7 @@ class Core:
         self.owned_first = bytes(256)
         """1 for each byte with which an owned key begins: most keys are told apart by it alone."""
         self.started_ms: Final = clock.now_ms()
+        self.startup_bytes: Final = resident_bytes()
         self.run_id: Final = os.urandom(20).hex()
         self.loop: asyncio.AbstractEventLoop | None = None
         self.listeners: Final[list[tuple[str, int]]] = []
