@@ -1,4 +1,5 @@
-"""Writes the generated pages: docs/commands.md from the declarations, docs/config.md from the settings.
+"""Writes the generated pages: docs/commands.md from the declarations, docs/config.md from the settings,
+docs/redis-conf.md from Redis's parameters.
 
 `python -m heroredis.docs FOLDER [--check]`; with --check it writes nothing and fails when a page is not current.
 """
@@ -12,6 +13,7 @@ from typing import Final
 
 from heroredis.command import Command
 from heroredis.commands import MODULES
+from heroredis.config.page import as_markdown as conf_page
 from heroredis.registry import Registry
 from heroredis.settings import as_markdown
 
@@ -54,7 +56,7 @@ def commands_page() -> str:
 
 def pages() -> dict[str, str]:
     """File name -> text."""
-    return {"commands.md": commands_page(), "config.md": as_markdown()}
+    return {"commands.md": commands_page(), "config.md": as_markdown(), "redis-conf.md": conf_page()}
 
 
 def main(arguments: Sequence[str]) -> int:
