@@ -62,7 +62,7 @@ $(BIN)/python:
 
 $(VENV)/.packages: pyproject.toml | $(BIN)/python
 	@echo "installing packages into $(VENV)"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check "setuptools>=65.5" wheel "mypy>=1.15,<3"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check "setuptools>=65.5" wheel "mypy>=2.4,<3"
 	@HEROREDIS_PURE=1 $(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation \
 		--config-settings editable_mode=compat -e ".[dev]"
 	@touch $@

@@ -37,6 +37,7 @@ HOT = [
     "heroredis/types/*.py",
     "ourdb/batch.py",
     "ourdb/commit.py",
+    "ourdb/feed.py",
     "ourdb/index.py",
     "ourdb/log.py",
     "ourdb/reading.py",

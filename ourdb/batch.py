@@ -5,9 +5,12 @@ from __future__ import annotations
 import errno
 import threading
 import time
+from bisect import bisect_right
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Final
+
+from librt.strings import BytesWriter
 
 from ourdb.commit import Commit
 from ourdb.errors import StoreFailed, StoreFull
@@ -17,53 +20,88 @@ FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 SYNC_EVERY_S: Final = 1.0
 
 
-class Chunk:
-    """Records that stand behind each other in one segment."""
+class Tail:
+    """The part of a chunk that still grows; `start` is its offset in the segment."""
 
-    def __init__(self, segment: int, base: int) -> None:
+    def __init__(self, start: int) -> None:
+        self.start: Final = start
+        self.out: Final = BytesWriter()
+
+
+class Chunk:
+    """Records that stand behind each other in one segment, in parts of some size, each of whole records.
+
+    Other threads may read while one appends: parts are only added, and a full tail is replaced, never emptied.
+    """
+
+    def __init__(self, segment: int, base: int, lsn: int) -> None:
         self.segment: Final = segment
         self.base: Final = base
-        self.data: Final = bytearray()
+        self.first_lsn: Final = lsn
+        self.parts: Final[list[bytes]] = []
+        self.tail = Tail(base)
+        self._starts: Final[list[int]] = []
+
+    def end_part(self, end: int) -> BytesWriter:
+        """What was appended becomes a part; the next record begins at `end`."""
+        tail = self.tail
+        if len(tail.out):
+            self.parts.append(tail.out.getvalue())
+            self._starts.append(tail.start)
+            self.tail = Tail(end)
+        return self.tail.out
 
     def holds(self, position: int) -> bool:
         offset = position & OFFSET_MASK
-        return position >> 32 == self.segment and self.base <= offset < self.base + len(self.data)
+        tail = self.tail
+        return position >> 32 == self.segment and self.base <= offset < tail.start + len(tail.out)
 
-    def first_lsn(self) -> int:
-        return int.from_bytes(self.data[20:28], "little")
+    def find(self, offset: int) -> tuple[bytes, int]:
+        """Bytes in which a record begins, and where."""
+        tail = self.tail
+        if offset >= tail.start:
+            return tail.out.getvalue(), offset - tail.start
+        at = bisect_right(self._starts, offset) - 1
+        return self.parts[at], offset - self._starts[at]
 
     def first_time(self) -> int:
-        return int.from_bytes(self.data[28:36], "little")
+        return int.from_bytes(self.find(self.base)[0][28:36], "little")
+
+    def size(self) -> int:
+        return self.tail.start + len(self.tail.out) - self.base
 
     def previous(self) -> list[tuple[int, int]]:
         """(id, position of its previous version) of every record, last one first."""
         found = []
-        at = 0
-        while at < len(self.data):
-            fields = HEADER.unpack_from(self.data, at)
-            found.append((int(fields[5]), int(fields[8])))
-            at += HEADER_SIZE + int(fields[4])
+        for part in [*self.parts, self.tail.out.getvalue()]:
+            at = 0
+            while at < len(part):
+                fields = HEADER.unpack_from(part, at)
+                found.append((int(fields[5]), int(fields[8])))
+                at += HEADER_SIZE + int(fields[4])
         found.reverse()
         return found
 
 
 class Flight:
-    """What is being written: chunks, the commit that ends with it, and whether it has to be synced."""
+    """What is being written: chunks, the commit that ends with it, and whether it is synced now or soon."""
 
-    def __init__(self, chunks: list[Chunk], commit: Commit, sync: bool) -> None:
+    def __init__(self, chunks: list[Chunk], commit: Commit, sync: bool, late_sync: bool) -> None:
         self.chunks: Final = chunks
         self.commit: Final = commit
         self.sync: Final = sync
+        self.late_sync: Final = late_sync
 
 
 class Committer:
-    """One thread: it takes all that was appended, writes and syncs it, and ends the commit that all share."""
+    """Takes all that was appended, writes and syncs it, and ends the commit that all share: on a thread of its own, or
+    on that of a caller who waits anyway. One at a time has the turn."""
 
-    def __init__(self, late_sync: bool, take: Callable[[], Flight], write: Callable[[Chunk], None],
+    def __init__(self, take: Callable[[], Flight], write: Callable[[Chunk], None],
                  sync: Callable[[], None], written: Callable[[], None], undo: Callable[[], list[Commit]]) -> None:
         self.failure = ""
         """Why nothing is written any more; empty = all is well."""
-        self._late_sync: Final = late_sync
+        self._turn: Final = threading.Lock()
         self._take: Final = take
         self._write: Final = write
         self._sync: Final = sync
@@ -79,6 +117,16 @@ class Committer:
     def wake(self) -> None:
         self._wake.put(True)
 
+    def commit_here(self, commit: Commit) -> None:
+        """Bring this commit to its end on the caller's thread, unless another brings it there first."""
+        with self._turn:
+            if commit.done:
+                return
+            waiting = self._unsynced_since
+            self._commit_batch()
+        if self._unsynced_since != waiting:
+            self._wake.put(True)
+
     def stop(self) -> None:
         """Write what is asked for, then end."""
         self._wake.put(False)
@@ -89,11 +137,13 @@ class Committer:
             try:
                 go_on = self._wake.get(timeout=self._patience())
             except Empty:
-                self._sync_late()
+                with self._turn:
+                    self._sync_late()
                 continue
             if not go_on:
                 return
-            self._commit_batch()
+            with self._turn:
+                self._commit_batch()
 
     def _patience(self) -> float | None:
         if not self._unsynced_since:
@@ -110,10 +160,10 @@ class Committer:
     def _commit_batch(self) -> None:
         flight = self._take()
         commit = flight.commit
+        if commit.done:
+            return
         if self.failure:
             commit.finish(StoreFailed(self.failure))
-            return
-        if not flight.chunks and not flight.sync:
             return
         writing = True
         try:
@@ -125,7 +175,9 @@ class Committer:
         except Exception as error:
             self._failed(commit, error, writing and isinstance(error, OSError) and error.errno in FULL)
             return
-        if self._late_sync and not flight.sync and not self._unsynced_since:
+        if flight.sync:
+            self._unsynced_since = 0.0
+        elif flight.late_sync and not self._unsynced_since:
             self._unsynced_since = time.monotonic()
         self._written()
         commit.finish(None)

@@ -79,8 +79,8 @@ class _Checker:
 
 def _same(one: Recovered, other: Recovered) -> bool:
     """Whether two ways of opening lead to the same index."""
-    first = {number: page.tobytes() for number, page in one.index.pages.items() if any(page)}
-    second = {number: page.tobytes() for number, page in other.index.pages.items() if any(page)}
+    first = {number: page.tobytes() for number, page in one.index.pages.items() if not page.is_empty()}
+    second = {number: page.tobytes() for number, page in other.index.pages.items() if not page.is_empty()}
     return first == second and one.next_id == other.next_id
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import struct
-import zlib
-from array import array
 from collections.abc import Iterable
 from typing import Final
 
+from ourdb.checksum import crc32
 from ourdb.files import Files
-from ourdb.index import PAGE
+from ourdb.index import PAGE_BYTES
 from ourdb.recovery import Recovered
 from ourdb.segment import Segments
 
@@ -19,9 +18,8 @@ TEMPORARY: Final = "checkpoint.tmp"
 MAGIC: Final = b"OURDBCKP"
 VERSION: Final = 1
 HEAD: Final = struct.Struct("<8sHHIIIQQQQ")
-PAGE_HEAD: Final = struct.Struct("<II")
+PAGE_HEAD: Final = struct.Struct("<Q")
 REDIRECT: Final = struct.Struct("<QQ")
-PAGE_BYTES: Final = 8 * PAGE
 
 
 class Mark:
@@ -44,8 +42,8 @@ def save(files: Files, mark: Mark, pages: Iterable[tuple[int, bytes]], redirects
     body = bytearray()
     count = 0
     for number, data in pages:
-        body += PAGE_HEAD.pack(number, int.from_bytes(data[PAGE_BYTES : PAGE_BYTES + 8], "little"))
-        body += memoryview(data)[:PAGE_BYTES]
+        body += PAGE_HEAD.pack(number)
+        body += data
         count += 1
     for record_id, position in redirects.items():
         body += REDIRECT.pack(record_id, position)
@@ -55,7 +53,7 @@ def save(files: Files, mark: Mark, pages: Iterable[tuple[int, bytes]], redirects
     try:
         file.write(head, 0)
         file.write(body, HEAD.size)
-        file.write(struct.pack("<I", zlib.crc32(body, zlib.crc32(head))), HEAD.size + len(body))
+        file.write(struct.pack("<I", crc32(body, crc32(head))), HEAD.size + len(body))
         file.sync()
     finally:
         file.close()
@@ -72,7 +70,7 @@ def load(files: Files, segments: Segments) -> Recovered:
         finally:
             file.close()
         stored = int.from_bytes(data[-4:], "little")
-        if len(data) > HEAD.size + 4 and zlib.crc32(memoryview(data)[:-4]) == stored:
+        if len(data) > HEAD.size + 4 and crc32(memoryview(data)[:-4]) == stored:
             state = _read(data)
             segment = segments.by_number.get(state.segment)
             if segment is not None and segment.file.size() >= state.offset:
@@ -88,10 +86,7 @@ def _read(data: bytes) -> Recovered:
         return state
     at = HEAD.size
     for _ in range(count):
-        number, live = PAGE_HEAD.unpack_from(data, at)
-        page = array("Q", data[at + 8 : at + 8 + PAGE_BYTES])
-        page.append(live)
-        state.index.set_page(number, page)
+        state.index.load_page(PAGE_HEAD.unpack_from(data, at)[0], data, at + PAGE_HEAD.size)
         at += PAGE_HEAD.size + PAGE_BYTES
     for record_id, position in REDIRECT.iter_unpack(data[at:-4]):
         state.redirects[record_id] = position

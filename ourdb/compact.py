@@ -9,14 +9,14 @@ import contextlib
 import time
 from collections.abc import Iterator
 from typing import Final
-from zlib import crc32
 
 from ourdb import manifest
 from ourdb.backup import Progress
 from ourdb.batch import FULL
+from ourdb.checksum import crc32
 from ourdb.errors import CorruptRecord, OurDBError, StoreClosed, StoreFull
 from ourdb.index import PAGE, PAGE_BITS, Index
-from ourdb.log import Log
+from ourdb.log import ALWAYS, Log
 from ourdb.record import (
     BODY,
     CRC,
@@ -271,7 +271,7 @@ class Compaction:
         manifest.finish(segments.files, numbers, self._old)
         self._translate()
         with contextlib.suppress(OurDBError):  # its records are taken back, or nothing is written any more
-            log.commit(True).wait()
+            log.flush(ALWAYS)
         redirects = self._redirects(self._moved_ids())
         with log.mutex:
             log.state.redirects = redirects
@@ -292,7 +292,7 @@ class Compaction:
         if page is None:
             return
         for slot in range(PAGE):
-            position = page[slot]
+            position = page.slots[slot]
             if position and (position & POSITION_MASK) >> 32 in moved:
                 record_id = (number << PAGE_BITS) + slot
                 place = self._newest.get(record_id)

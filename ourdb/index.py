@@ -2,54 +2,85 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterator
 from typing import Final
+
+from librt.strings import read_i64_le
+from librt.vecs import vec
+from mypy_extensions import i64
 
 from ourdb.record import DELETED_BIT
 
 PAGE_BITS: Final = 9
 PAGE: Final = 1 << PAGE_BITS
 PAGE_MASK: Final = PAGE - 1
-LIVE: Final = PAGE
-"""The place behind the positions of a page, where its living ids are counted."""
-_EMPTY: Final = bytes(8 * (PAGE + 1))
+PAGE_BYTES: Final = 8 * PAGE
+
+
+class Page:
+    """512 positions of 8 bytes each."""
+
+    def __init__(self) -> None:
+        self.slots: Final[vec[i64]] = vec[i64]([0] * PAGE)
+
+    def tobytes(self) -> bytes:
+        return bytes(memoryview(self.slots))
+
+    def is_empty(self) -> bool:
+        slots = self.slots
+        slot: i64 = 0
+        while slot < PAGE:
+            if slots[slot]:
+                return False
+            slot += 1
+        return True
 
 
 class Index:
     """Positions by id; 0 = never there."""
 
     def __init__(self) -> None:
-        self.pages: Final[dict[int, array[int]]] = {}
+        self.pages: Final[dict[int, Page]] = {}
         self.live = 0
 
     def get(self, record_id: int) -> int:
         """Position with the deleted bit; 0 when the id was never there."""
         page = self.pages.get(record_id >> PAGE_BITS)
-        return 0 if page is None else page[record_id & PAGE_MASK]
+        if page is None:
+            return 0
+        slot: i64 = record_id & PAGE_MASK
+        return page.slots[slot]
 
     def put(self, record_id: int, position: int) -> int:
         """Set it (0 takes the id out) and return what was there."""
         number = record_id >> PAGE_BITS
         page = self.pages.get(number)
         if page is None:
-            page = array("Q", _EMPTY)
+            page = Page()
             self.pages[number] = page
-        slot = record_id & PAGE_MASK
-        before = page[slot]
-        page[slot] = position
-        was = 0 < before < DELETED_BIT
-        now = 0 < position < DELETED_BIT
-        if was != now:
-            change = 1 if now else -1
-            self.live += change
-            page[LIVE] += change
+        slot: i64 = record_id & PAGE_MASK
+        slots = page.slots
+        before: i64 = slots[slot]
+        after: i64 = position
+        slots[slot] = after
+        if (0 < before < DELETED_BIT) != (0 < after < DELETED_BIT):
+            self.live += 1 if 0 < after < DELETED_BIT else -1
         return before
 
-    def set_page(self, number: int, page: array[int]) -> None:
+    def load_page(self, number: int, data: bytes, at: int) -> None:
         """A whole page, as a checkpoint kept it."""
+        page = Page()
+        slots = page.slots
+        live = 0
+        slot: i64 = 0
+        while slot < PAGE:
+            position = read_i64_le(data, at + 8 * slot)
+            slots[slot] = position
+            if 0 < position < DELETED_BIT:
+                live += 1
+            slot += 1
         self.pages[number] = page
-        self.live += page[LIVE]
+        self.live += live
 
     def ids(self, first: int, last: int) -> Iterator[int]:
         """Living ids from `first` to `last`, upwards."""
@@ -57,15 +88,13 @@ class Index:
             start = number << PAGE_BITS
             if start > last or start + PAGE <= first:
                 continue
-            page = self.pages[number]
-            if not page[LIVE]:
-                continue
-            for slot in range(PAGE):
-                if 0 < page[slot] < DELETED_BIT and first <= start + slot <= last:
+            slots = self.pages[number].slots
+            for slot in range(max(0, first - start), min(PAGE, last - start + 1)):
+                if 0 < slots[slot] < DELETED_BIT:
                     yield start + slot
 
     def drop_empty(self, number: int) -> None:
         """Let go of a page in which nothing is left."""
         page = self.pages.get(number)
-        if page is not None and not page[LIVE] and not any(page):
+        if page is not None and page.is_empty():
             del self.pages[number]

@@ -187,9 +187,9 @@ def import_legacy(folder: Path, db: OurDB, key_size: int = 0, progress: Progress
     for number, (record_id, newest) in enumerate(entries, 1):
         _import_one(files, record_id, newest, db, result)
         if number % COMMIT_EVERY == 0:
-            db.commit().wait()
+            db.flush()
             progress(number, len(entries))
-    db.commit(sync=True).wait()
+    db.flush("always")
     if next_id > db.next_id:
         db.reserve_ids(next_id)
     result.next_id = db.next_id

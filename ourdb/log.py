@@ -6,19 +6,20 @@ One mutex guards the state; everything that waits for the disk runs on the commi
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable
 from typing import Final
-from zlib import crc32
+
+from librt.strings import BytesWriter, write_i32_le, write_i64_le
+from librt.threading import Lock
+from librt.time import time
 
 from ourdb.batch import Chunk, Committer, Flight
 from ourdb.checkpoint import mark_of
+from ourdb.checksum import crc32
 from ourdb.commit import Commit
 from ourdb.errors import CorruptRecord, InvalidId, NotFound, RecordTooLarge, StoreClosed, StoreFailed
 from ourdb.record import (
-    BODY,
     CONTINUED,
-    CRC,
     DELETED_BIT,
     HEADER_SIZE,
     MORE,
@@ -27,19 +28,30 @@ from ourdb.record import (
     SYNCED,
     TOMBSTONE,
     VALUE,
+    write_crc,
 )
 from ourdb.recovery import Recovered
 from ourdb.segment import Segments
 
 MAX_ID: Final = (1 << 48) - 1
+NO: Final = 0
+EVERYSEC: Final = 1
+ALWAYS: Final = 2
+PART: Final = 64 * 1024
+"""Bytes that are written in one piece."""
+DURABILITIES: Final = {"no": NO, "everysec": EVERYSEC, "always": ALWAYS}
+
+
+def now_ms() -> int:
+    return int(time() * 1000.0)
 
 
 class Log:
     """Appending to an open store."""
 
-    def __init__(self, segments: Segments, state: Recovered, durability: str, clock: Callable[[], int],
+    def __init__(self, segments: Segments, state: Recovered, durability: int, clock: Callable[[], int] | None,
                  max_record: int, segment_size: int, salt: int) -> None:
-        self.mutex: Final = threading.Lock()
+        self.mutex: Final = Lock()
         self.state: Final = state
         self.segments: Final = segments
         self.durable = mark_of(state)
@@ -53,27 +65,29 @@ class Log:
         """Segments that a compaction is taking away."""
         self.moved_to: Callable[[int], int] | None = None
         self._salt = salt
-        self._always: Final = durability == "always"
-        self._flags: Final = SYNCED if durability == "always" else 0
+        self._durability: Final = durability
         self._clock: Final = clock
         self._max_record: Final = max_record
         self._segment_size: Final = segment_size
         self._closed = False
         self._chunks: list[Chunk] = []
-        self._out: bytearray | None = None
-        """Where the next record goes, None when that needs a new chunk."""
-        self._base = 0
+        self._chunk: Chunk | None = None
+        """Where the next record goes, None when that needs a new one."""
+        self._scratch = BytesWriter()
         self._flight: list[Chunk] = []
         self._taken = self.durable
         self._commit = Commit()
         self._last = Commit()
         self._last.finish(None)
         self._wanted = False
-        self._sync_wanted = False
+        self._asked = NO
+        """The strictest durability that was asked for since the last batch was taken."""
+        self._synced = True
+        """Whether what was taken is synced, or will be before anything else is written."""
         self._time_at: Callable[[int], int] | None = None
         self._is_tombstone: Callable[[int], bool] | None = None
         self._after_batch: Callable[[], None] | None = None
-        self.committer: Final = Committer(durability == "everysec", self._take, self._write, segments.sync,
+        self.committer: Final = Committer(self._take, self._write, segments.sync,
                                           self._written, self._undo)
 
     def start(self, time_at: Callable[[int], int], is_tombstone: Callable[[int], bool],
@@ -89,6 +103,7 @@ class Log:
         with self.mutex:
             self._closed = True
             open_end = bool(self._chunks)
+            self._asked = max(self._asked, self._durability)
         self.committer.wake()
         self.committer.stop()
         if open_end and self._last.error is not None:
@@ -185,7 +200,7 @@ class Log:
         """What is appended next goes into a new segment. Under the mutex."""
         number = self.segments.allocate()
         self._salt = self.segments.salts[number]
-        self._out = None
+        self._chunk = None
         self.state.segment = number
         self.state.offset = SEGMENT_HEADER_SIZE
 
@@ -199,10 +214,10 @@ class Log:
             if always or state.offset > SEGMENT_HEADER_SIZE:
                 self.roll()
             number, lsn = state.segment, state.next_lsn
-        self.commit(True).wait()
+        self.flush(ALWAYS)
         with self.mutex:
             if state.segment == number and number not in self.segments.by_number and not self._holds(number):
-                self.segments.make(number, max(state.last_time, self._clock()), lsn, state.next_id)
+                self.segments.make(number, max(state.last_time, self.now()), lsn, state.next_id)
         return lsn
 
     def _holds(self, number: int) -> bool:
@@ -222,36 +237,55 @@ class Log:
         if state.offset + size > self._segment_size and not flags:
             self._roll_before(size)
         offset = state.offset
-        out = self._out
-        if out is None:
+        chunk = self._chunk
+        if chunk is None:
             if not self._chunks:
-                flags |= self._flags
-            out = self._begin_chunk()
-        position = self._base | offset
-        previous = state.index.put(record_id, position | DELETED_BIT if kind == TOMBSTONE else position)
-        if previous:
-            previous &= POSITION_MASK
-            if self.moved and previous >> 32 in self.moved:
-                previous = self._follow(record_id)
-        now = self._clock()
+                flags |= SYNCED if self._synced else 0
+            chunk = self._begin_chunk()
+        previous = state.index.get(record_id) & POSITION_MASK
+        if previous and self.moved and previous >> 32 in self.moved:
+            previous = self._follow(record_id)
+        clock = self._clock
+        now = now_ms() if clock is None else clock()
         if now < state.last_time:
             now = self._later(now, previous)
         else:
             state.last_time = now
         lsn = state.next_lsn
-        rest = BODY.pack(kind, flags, 0, size - HEADER_SIZE, record_id, lsn, now, previous) + data
-        out += CRC.pack(crc32(rest, self._salt))
-        out += rest
+        scratch = self._scratch
+        scratch.truncate(0)
+        write_i32_le(scratch, kind | flags << 8)
+        write_i32_le(scratch, len(data))
+        write_i64_le(scratch, record_id)
+        write_i64_le(scratch, lsn)
+        write_i64_le(scratch, now)
+        write_i64_le(scratch, previous)
+        out = chunk.tail.out
+        if size > PART:
+            head = scratch.getvalue()
+            write_crc(out, crc32(data, crc32(head, self._salt)))
+            out.write(head)
+            out.write(data)
+        else:
+            scratch.write(data)
+            rest = scratch.getvalue()
+            write_crc(out, crc32(rest, self._salt))
+            out.write(rest)
+        offset += size
+        if len(out) >= PART:
+            chunk.end_part(offset)
+        # Last: whoever finds the position in the index finds the bytes too.
+        position = state.segment << 32 | state.offset
+        state.index.put(record_id, position | DELETED_BIT if kind == TOMBSTONE else position)
         state.next_lsn = lsn + 1
-        state.offset = offset + size
+        state.offset = offset
 
-    def _begin_chunk(self) -> bytearray:
+    def _begin_chunk(self) -> Chunk:
         state = self.state
-        chunk = Chunk(state.segment, state.offset)
+        chunk = Chunk(state.segment, state.offset, state.next_lsn)
         self._chunks.append(chunk)
-        self._base = state.segment << 32
-        self._out = chunk.data
-        return chunk.data
+        self._chunk = chunk
+        return chunk
 
     def _follow(self, record_id: int) -> int:
         find = self.moved_to
@@ -266,16 +300,35 @@ class Log:
             return max(now, time_at(previous))
         return self.state.last_time
 
-    def commit(self, sync: bool) -> Commit:
+    def now(self) -> int:
+        clock = self._clock
+        return now_ms() if clock is None else clock()
+
+    def _covering(self, durability: int) -> Commit:
+        """The commit that covers all that was appended, as durably as asked for. Under the mutex."""
+        if not self._chunks and (self._synced or durability != ALWAYS):
+            if self.committer.failure and self._last.error is None:
+                self._last = Commit()
+                self._last.finish(StoreFailed(self.committer.failure))
+            return self._last
+        self._asked = max(self._asked, durability)
+        return self._commit
+
+    def commit(self, durability: int) -> Commit:
+        """The committer brings it to its end."""
         with self.mutex:
-            if sync and not self._always:
-                self._sync_wanted = True
-            if not self._chunks and (self._always or not sync):
-                return self._last
-            if not self._wanted:
+            commit = self._covering(durability)
+            if commit is self._commit and not self._wanted:
                 self._wanted = True
                 self.committer.wake()
-            return self._commit
+            return commit
+
+    def flush(self, durability: int) -> None:
+        """Commit on the caller's thread, which spares two changes of threads. Raises StoreFull, StoreFailed."""
+        with self.mutex:
+            commit = self._covering(durability)
+        self.committer.commit_here(commit)
+        commit.wait()
 
     def pending(self, position: int) -> Chunk | None:
         """The chunk in memory that holds a position, None when it is on disk."""
@@ -293,26 +346,31 @@ class Log:
     def _take(self) -> Flight:
         with self.mutex:
             chunks = self._chunks
-            wanted = self._sync_wanted
-            sync = self._always or wanted
-            self._wanted = self._sync_wanted = False
-            if not chunks and not wanted:
-                return Flight(chunks, self._last, False)
+            asked, self._asked = self._asked, NO
+            self._wanted = False
+            if not chunks and asked != ALWAYS:
+                return Flight(chunks, self._last, False, False)
+            for chunk in chunks:
+                chunk.end_part(chunk.base + chunk.size())
+            self._synced = asked == ALWAYS
             self._flight = chunks
             self._chunks = []
-            self._out = None
+            self._chunk = None
             self._taken = mark_of(self.state)
             commit, self._commit = self._commit, Commit()
             self._last = commit
-            return Flight(chunks, commit, sync)
+            return Flight(chunks, commit, asked == ALWAYS, asked == EVERYSEC)
 
     def _write(self, chunk: Chunk) -> None:
         segment = self.segments.by_number.get(chunk.segment)
         if segment is None:
             self.segments.sync()
-            segment = self.segments.make(chunk.segment, chunk.first_time(), chunk.first_lsn(), self.state.next_id)
-        segment.write(chunk.data, chunk.base)
-        self.bytes_written += len(chunk.data)
+            segment = self.segments.make(chunk.segment, chunk.first_time(), chunk.first_lsn, self.state.next_id)
+        offset = chunk.base
+        for part in chunk.parts:
+            segment.write(part, offset)
+            offset += len(part)
+        self.bytes_written += chunk.size()
 
     def _written(self) -> None:
         self._flight = []
@@ -339,14 +397,15 @@ class Log:
             first = unwritten[0]
             self.state.segment, self.state.offset = first.segment, first.base
             self._salt = self.segments.salts[first.segment]
-            self.state.next_lsn = first.first_lsn()
+            self.state.next_lsn = first.first_lsn
             self.undone += 1
-            others = [self._commit] if self._chunks else []
+            others = [self._commit] if self._chunks or self._asked or self._wanted else []
             self._commit = Commit()
             self._wanted = False
+            self._asked = NO
             self._flight = []
             self._chunks = []
-            self._out = None
+            self._chunk = None
             return others
 
     def _was_deleted(self, position: int) -> bool:

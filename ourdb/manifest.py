@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import struct
-import zlib
 from typing import Final
 
+from ourdb.checksum import crc32
 from ourdb.files import Files
 
 NAME: Final = "compaction"
@@ -33,7 +33,7 @@ def save(files: Files, new: list[int], old: list[int]) -> None:
     data = HEAD.pack(MAGIC, VERSION, 0, len(new), len(old)) + struct.pack(f"<{len(new) + len(old)}I", *new, *old)
     file = files.open(TEMPORARY, write=True, create=True)
     try:
-        file.write(data + struct.pack("<I", zlib.crc32(data)), 0)
+        file.write(data + struct.pack("<I", crc32(data)), 0)
         file.sync()
     finally:
         file.close()
@@ -50,7 +50,7 @@ def load(files: Files) -> tuple[list[int], list[int]] | None:
         data = file.read(file.size(), 0)
     finally:
         file.close()
-    if len(data) < HEAD.size + 4 or zlib.crc32(data[:-4]) != int.from_bytes(data[-4:], "little"):
+    if len(data) < HEAD.size + 4 or crc32(data[:-4]) != int.from_bytes(data[-4:], "little"):
         return None
     magic, version, _, new, old = HEAD.unpack_from(data)
     if magic != MAGIC or version != VERSION:

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterator
-from typing import Final
+from functools import partial
+from itertools import chain
+from typing import Final, cast
 
-from ourdb.batch import Chunk
+from ourdb.checkpoint import Mark
+from ourdb.checksum import crc32
 from ourdb.errors import CorruptRecord, CursorTooOld
+from ourdb.feed import Block, Feed, Live
+from ourdb.index import Index
+from ourdb.log import Log
 from ourdb.record import (
     BODY_SIZE,
-    HEADER,
     HEADER_SIZE,
-    MORE,
     OFFSET_MASK,
-    SEGMENT_HEADER_SIZE,
+    PEEK,
+    POSITION_MASK,
     TOMBSTONE,
     VALUE,
     Record,
     place,
     unpack,
 )
-from ourdb.recovery import Window, walk
-from ourdb.segment import Fault, Segments
+from ourdb.segment import Segments
+
+MAX_DEPTH: Final = 1 << 48
 
 
 class Version:
@@ -50,29 +55,33 @@ class Change:
 
 
 class Reader:
-    """`pending` finds what is not on disk yet, `follow` where a history goes on behind a compaction."""
+    """`follow` finds where a history goes on behind a compaction."""
 
-    def __init__(self, segments: Segments, pending: Callable[[int], Chunk | None],
-                 follow: Callable[[int], int]) -> None:
+    def __init__(self, segments: Segments, log: Log, follow: Callable[[int], int]) -> None:
         self._segments: Final = segments
-        self._pending: Final = pending
+        self._log: Final = log
         self._follow: Final = follow
 
+    def quick(self, position: int, record_id: int) -> bytes | None:
+        """The payload of a whole value of this id that lies in the mapping; None = look again with `value`."""
+        if self._log.pending(position) is not None:
+            return None
+        segment = self._segments.by_number.get(position >> 32)
+        if segment is None:
+            return None
+        start = position & OFFSET_MASK
+        mapping = segment.map
+        if mapping is None or start + HEADER_SIZE > segment.mapped:
+            return None
+        crc, kind, size, stored = PEEK.unpack_from(mapping, start)
+        end = start + HEADER_SIZE + size
+        if stored != record_id or kind != VALUE or end > segment.mapped:
+            return None
+        data = mapping[start + 4 : end]
+        return data[BODY_SIZE:] if crc32(data, segment.salt) == crc else None
+
     def value(self, position: int, record_id: int) -> bytes:
-        """The payload of a value that must be of this id. The hot path: one look into the mapping."""
-        chunk = self._pending(position)
-        if chunk is None:
-            segment = self._segments.by_number.get(position >> 32)
-            if segment is not None:
-                start = position & OFFSET_MASK
-                mapping = segment.map
-                if mapping is not None and start + HEADER_SIZE <= segment.mapped:
-                    crc, kind, _, _, size, stored, _, _, _ = HEADER.unpack_from(mapping, start)
-                    end = start + HEADER_SIZE + size
-                    if end <= segment.mapped and stored == record_id and kind == VALUE:
-                        data = mapping[start + 4 : end]
-                        if zlib.crc32(data, segment.salt) == crc:
-                            return data[BODY_SIZE:]
+        """The payload of a value that must be of this id. Raises CorruptRecord."""
         record, raw = self._read(position)
         self._must_be(record, record_id)
         return raw[HEADER_SIZE : HEADER_SIZE + record.size]
@@ -94,11 +103,11 @@ class Reader:
     def _read(self, position: int) -> tuple[Record, bytes]:
         number = position >> 32
         start = position & OFFSET_MASK
-        chunk = self._pending(position)
+        chunk = self._log.pending(position)
         if chunk is not None:
-            at = start - chunk.base
-            size = int.from_bytes(chunk.data[at + 8 : at + 12], "little")
-            data = bytes(chunk.data[at : at + HEADER_SIZE + size])
+            part, at = chunk.find(start)
+            size = int.from_bytes(part[at + 8 : at + 12], "little")
+            data = part[at : at + HEADER_SIZE + size]
             salt = self._segments.salts[number]
         else:
             segment = self._segments.get(number)
@@ -127,26 +136,55 @@ class Reader:
             if position and position >> 32 not in self._segments.salts:
                 position = self._follow(record_id)
 
-    def changes(self, since: int, end: int) -> Iterator[Change]:
-        """Records on disk with log sequence numbers above `since` and below `end`, damage stepped over; a batch only
-        as a whole. CursorTooOld when a compaction has dropped some of them."""
-        faults: list[Fault] = []
+    def _feeds(self, since: int, end: int, live: Live | None) -> Iterator[Block]:
         segments = self._segments
         order = [segments.by_number[number] for number in segments.order]
-        dropped = max((segment.head.dropped for segment in order), default=0)
-        if 0 < since < dropped:
-            raise CursorTooOld(f"changes after {since} were dropped, up to {dropped}: begin again at 0")
         for at, segment in enumerate(order):
             if at + 1 < len(order) and order[at + 1].head.first_lsn <= since + 1:
                 continue
-            window = Window(segment)
-            batch: list[Change] = []
-            for record in walk(window, SEGMENT_HEADER_SIZE, segment.head.first_lsn - 1, faults):
-                if record.lsn >= end:
-                    return
-                if record.lsn > since:
-                    data = None if record.kind == TOMBSTONE else window.payload(record)
-                    batch.append(Change(record.lsn, record.record_id, record.time, data))
-                if not record.flags & MORE:
-                    yield from batch
-                    batch.clear()
+            if segment.head.first_lsn >= end:
+                return
+            feed = Feed(segment, since, end, live)
+            block = feed.block()
+            while block is not None:
+                yield block
+                block = feed.block()
+
+    def changes(self, since: int, end: int) -> Iterator[Change]:
+        """Records on disk with log sequence numbers above `since` and below `end`, damage stepped over; a batch only
+        as a whole. CursorTooOld when a compaction has dropped some of them."""
+        segments = self._segments
+        dropped = max((segments.by_number[number].head.dropped for number in segments.order), default=0)
+        if 0 < since < dropped:
+            raise CursorTooOld(f"changes after {since} were dropped, up to {dropped}: begin again at 0")
+        return chain.from_iterable(_as_changes(self._feeds(since, end, None)))
+
+    def scan_log(self, index: Index, first: int, last: int, mark: Mark) -> Iterator[tuple[int, bytes]]:
+        """(id, newest value) as it was at the mark, in the order in which the values were written."""
+        order = self._segments.order
+        known = set(order[: order.index(mark.segment) + 1]) if mark.segment in order else set(order)
+        live = Live(index, first, last, known, mark.segment, mark.offset, partial(self._was_newest, index,
+                                                                                   mark.next_lsn))
+        return chain.from_iterable(_as_pairs(self._feeds(0, mark.next_lsn, live)))
+
+    def _was_newest(self, index: Index, end: int, record_id: int, lsn: int) -> bool:
+        """Whether the record with this number is the newest of its id below `end`; it went on or moved meanwhile."""
+        try:
+            for version in self.history(index.get(record_id) & POSITION_MASK, record_id, MAX_DEPTH):
+                if version.lsn < end:
+                    return version.lsn == lsn
+        except CorruptRecord:
+            pass
+        return False
+
+
+# Generators by name: compiled code would make a list of an expression.
+
+def _as_changes(blocks: Iterator[Block]) -> Iterator[Iterator[Change]]:
+    for block in blocks:
+        yield map(Change, block.lsns, block.ids, block.times, block.payloads)
+
+
+def _as_pairs(blocks: Iterator[Block]) -> Iterator[Iterator[tuple[int, bytes]]]:
+    for block in blocks:
+        yield zip(block.ids, cast("list[bytes]", block.payloads), strict=True)

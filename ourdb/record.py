@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import struct
-import zlib
 from typing import Final
 
+from librt.strings import BytesWriter, write_i32_le
+
+from ourdb.checksum import crc32
 from ourdb.errors import CorruptRecord, UnknownFormat
 
 MAGIC: Final = b"OURDBLOG"
@@ -17,6 +19,8 @@ SEGMENT_HEADER_SIZE: Final = 128
 HEADER: Final = struct.Struct("<IBBHIQQQQ")
 HEADER_SIZE: Final = 44
 BODY_SIZE: Final = 40
+PEEK: Final = struct.Struct("<IB3xIQ")
+"""CRC, kind, size and id of a record."""
 BODY: Final = struct.Struct("<BBHIQQQQ")
 CRC: Final = struct.Struct("<I")
 
@@ -68,7 +72,7 @@ class SegmentHead:
         """Both copies."""
         head = SEGMENT_HEADER.pack(MAGIC, VERSION, 0, self.number, self.time, self.first_lsn, self.last_lsn,
                                    self.dropped, self.next_id, self.salt, 0)[:-4]
-        return (head + CRC.pack(zlib.crc32(head))) * 2
+        return (head + CRC.pack(crc32(head))) * 2
 
 
 def read_segment_head(data: bytes, number: int, name: str) -> tuple[SegmentHead, bool]:
@@ -80,7 +84,7 @@ def read_segment_head(data: bytes, number: int, name: str) -> tuple[SegmentHead,
     whole = data[:HALF_HEADER] == data[HALF_HEADER:SEGMENT_HEADER_SIZE]
     for start in (0, HALF_HEADER):
         half = data[start : start + HALF_HEADER]
-        if len(half) < HALF_HEADER or zlib.crc32(half[:-4]) != int.from_bytes(half[-4:], "little"):
+        if len(half) < HALF_HEADER or crc32(half[:-4]) != int.from_bytes(half[-4:], "little"):
             continue
         magic, version, _, stored, time, first, last, dropped, next_id, salt, _ = SEGMENT_HEADER.unpack(half)
         if magic != MAGIC or version != VERSION:
@@ -94,7 +98,12 @@ def read_segment_head(data: bytes, number: int, name: str) -> tuple[SegmentHead,
 def pack(salt: int, kind: int, flags: int, record_id: int, lsn: int, time: int, previous: int, data: bytes) -> bytes:
     """A whole record."""
     body = BODY.pack(kind, flags, 0, len(data), record_id, lsn, time, previous)
-    return CRC.pack(zlib.crc32(data, zlib.crc32(body, salt))) + body + data
+    return CRC.pack(crc32(data, crc32(body, salt))) + body + data
+
+
+def write_crc(out: BytesWriter, crc: int) -> None:
+    """32 bits without a sign, through a function that wants one."""
+    write_i32_le(out, crc - (crc >> 31 << 32))
 
 
 def unpack(data: bytes, at: int, segment: int, base: int, salt: int) -> Record | None:
@@ -105,7 +114,7 @@ def unpack(data: bytes, at: int, segment: int, base: int, salt: int) -> Record |
     if (kind != VALUE and kind != TOMBSTONE) or flags > 7 or reserved or record_id == 0 or lsn == 0:
         return None
     end = at + HEADER_SIZE + size
-    if end > len(data) or zlib.crc32(memoryview(data)[at + 4 : end], salt) != crc:
+    if end > len(data) or crc32(memoryview(data)[at + 4 : end], salt) != crc:
         return None
     return Record(segment << 32 | base + at, kind, flags, size, record_id, lsn, time, previous)
 

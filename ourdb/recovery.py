@@ -6,6 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from librt.strings import read_i32_le, read_i64_le
+
+from ourdb.checksum import crc32
 from ourdb.index import Index
 from ourdb.record import (
     CONTINUED,
@@ -24,7 +27,9 @@ from ourdb.record import (
 )
 from ourdb.segment import Fault, Segment, Segments
 
-WINDOW: Final = 4 * 1024 * 1024
+WINDOW: Final = 256 * 1024
+"""Small enough to stay in the cache of the processor and in the heap."""
+CRC_MASK: Final = (1 << 32) - 1
 NO_RECORD: Final = "these bytes are no valid record"
 LOST_MEMBER: Final = "this batch has lost a member in an unfinished write"
 _BEGIN: Final = re.compile(rb"(?=[\x01\x02][\x00-\x07]\x00\x00)", re.DOTALL)
@@ -40,21 +45,32 @@ class Window:
         self._data = b""
         self._base = 0
 
+    def at(self, offset: int) -> tuple[bytes, int, int]:
+        """Bytes, and where in them a record at this offset would begin and end; end 0 = there is no room for one."""
+        at = offset - self._base
+        data = self._data
+        if at < 0 or at + HEADER_SIZE > len(data):
+            data = self._load(offset, WINDOW)
+            at = 0
+            if len(data) < HEADER_SIZE:
+                return data, 0, 0
+        size = int(read_i32_le(data, at + 8))
+        if size < 0:
+            return data, at, 0
+        stop = at + HEADER_SIZE + size
+        if stop > len(data):
+            if offset + HEADER_SIZE + size > self.end:
+                return data, at, 0
+            data = self._load(offset, max(WINDOW, HEADER_SIZE + size))
+            at, stop = 0, HEADER_SIZE + size
+            if stop > len(data):
+                return data, 0, 0
+        return data, at, stop
+
     def record(self, offset: int) -> Record | None:
         """The valid record at an offset, None when there is none."""
-        at = offset - self._base
-        if at < 0 or at + HEADER_SIZE > len(self._data):
-            self._load(offset, WINDOW)
-            at = 0
-        if at + HEADER_SIZE > len(self._data):
-            return None
-        size = int(HEADER.unpack_from(self._data, at)[4])
-        if at + HEADER_SIZE + size > len(self._data):
-            if offset + HEADER_SIZE + size > self.end:
-                return None
-            self._load(offset, max(WINDOW, HEADER_SIZE + size))
-            at = 0
-        return unpack(self._data, at, self.segment.number, self._base, self.segment.salt)
+        data, at, stop = self.at(offset)
+        return unpack(data, at, self.segment.number, self._base, self.segment.salt) if stop else None
 
     def payload(self, record: Record) -> bytes:
         """The payload of a record that was just read."""
@@ -76,9 +92,10 @@ class Window:
             offset = base + max(1, len(data) - HEADER_SIZE)
         return None
 
-    def _load(self, offset: int, size: int) -> None:
+    def _load(self, offset: int, size: int) -> bytes:
         self._base = offset
         self._data = self.segment.file.read(min(size, max(0, self.end - offset)), offset)
+        return self._data
 
 
 def walk(window: Window, offset: int, lsn: int, faults: list[Fault]) -> Iterator[Record]:
@@ -192,6 +209,10 @@ class _Batches:
         if not record.flags & MORE:
             self._end_batch()
 
+    def is_idle(self) -> bool:
+        """Whether nothing waits to be decided about."""
+        return not self._batch and not self.held
+
     def add_suspect(self, record: Record) -> None:
         """A damaged record whose header can be believed: its id is known to be damaged."""
         if self._batch:
@@ -211,19 +232,40 @@ class _Batches:
         self._damaged = False
 
 
+def _read_plainly(window: Window, state: Recovered, segments: dict[int, Segment]) -> None:
+    """Take records in without an object for each, up to the first that is damaged or of a batch."""
+    index, salt, base = state.index, window.segment.salt, window.segment.number << 32
+    offset, next_lsn, next_id, last_time = state.offset, state.next_lsn, state.next_id, state.last_time
+    while True:
+        data, at, stop = window.at(offset)
+        if not stop:
+            break
+        kind = read_i32_le(data, at + 4) & ~(SYNCED << 8)
+        record_id, lsn = read_i64_le(data, at + 12), read_i64_le(data, at + 20)
+        if (lsn < next_lsn or record_id <= 0 or (kind != VALUE and kind != TOMBSTONE)
+                or (crc32(data[at + 4 : stop], salt) ^ int(read_i32_le(data, at))) & CRC_MASK):
+            break
+        time, previous = read_i64_le(data, at + 28), read_i64_le(data, at + 36)
+        position = base | offset
+        before = index.put(record_id, position | DELETED_BIT if kind == TOMBSTONE else position) & POSITION_MASK
+        if previous != before and previous and previous >> 32 not in segments and record_id not in state.redirects:
+            state.redirects[record_id] = before
+        if record_id >= next_id:
+            next_id = record_id + 1
+        if time > last_time:
+            last_time = time
+        next_lsn = lsn + 1
+        offset += stop - at
+    state.offset, state.next_lsn, state.next_id, state.last_time = offset, next_lsn, next_id, last_time
+
+
 def _read_segment(segment: Segment, segments: dict[int, Segment], state: Recovered, last: bool) -> None:
     window = Window(segment)
     batches = _Batches(state, segments, last)
-    known = len(state.faults)
-    lsn = state.next_lsn
-    for record in walk(window, state.offset, lsn - 1, state.faults):
-        for fault in state.faults[known:]:
-            suspect = _suspect(segment, fault, lsn, state)
-            if suspect is not None:
-                batches.add_suspect(suspect)
-        batches.add(record, len(state.faults) > known)
-        known = len(state.faults)
-        lsn = record.lsn + 1
+    while True:
+        _read_plainly(window, state, segments)
+        if not _read_carefully(window, batches, state):
+            break
     rest = window.end - state.offset
     if rest and last:
         state.cut = rest
@@ -231,3 +273,20 @@ def _read_segment(segment: Segment, segments: dict[int, Segment], state: Recover
             state.faults.append(Fault(window.name, state.offset, rest, LOST_MEMBER))
     elif rest:
         state.faults.append(Fault(window.name, state.offset, rest, NO_RECORD))
+
+
+def _read_carefully(window: Window, batches: _Batches, state: Recovered) -> bool:
+    """Read on until plain records may follow; False at the end of the segment."""
+    known = len(state.faults)
+    lsn = state.next_lsn
+    for record in walk(window, state.offset, lsn - 1, state.faults):
+        for fault in state.faults[known:]:
+            suspect = _suspect(window.segment, fault, lsn, state)
+            if suspect is not None:
+                batches.add_suspect(suspect)
+        batches.add(record, len(state.faults) > known)
+        known = len(state.faults)
+        lsn = record.lsn + 1
+        if batches.is_idle():
+            return True
+    return False

@@ -11,7 +11,8 @@ from ourdb.errors import CorruptRecord
 from ourdb.files import File, Files
 from ourdb.record import SEGMENT_HEADER_SIZE, SegmentHead, read_segment_head
 
-MAP_STEP: Final = 1024 * 1024
+MISSES_SHIFT: Final = 18
+"""One read past the mapping per so much of it: letting go of a large one costs as much as many reads."""
 ATTEMPTS: Final = 10
 
 
@@ -42,6 +43,7 @@ class Segment:
         self.file: Final = file
         self.map: mmap.mmap | None = None
         self.mapped = 0
+        self._misses = 0
         self.dirty = False
         """Written to and not synced since."""
 
@@ -53,10 +55,11 @@ class Segment:
         return self.file.read(end - start, start) if mapping is None else mapping[start:end]
 
     def _reach(self, end: int) -> bool:
-        """Map the file anew when it has grown so much that this pays."""
-        size = self.file.size()
-        if size < end or (self.mapped and size < self.mapped + max(MAP_STEP, self.mapped >> 3)):
+        """Map the file anew when enough was read behind the mapping for this to pay."""
+        self._misses += 1
+        if self._misses <= self.mapped >> MISSES_SHIFT or self.file.size() < end:
             return False
+        self._misses = 0
         mapping = self.file.map()
         if mapping is None or len(mapping) < end:
             return False

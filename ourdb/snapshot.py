@@ -11,7 +11,7 @@ from typing import Final
 
 from ourdb import checkpoint
 from ourdb.files import Files
-from ourdb.log import Log
+from ourdb.log import ALWAYS, Log
 from ourdb.record import SEGMENT_HEADER_SIZE
 
 PAGES_AT_ONCE: Final = 64
@@ -73,7 +73,7 @@ class Snapshots:
                     page = log.state.index.pages.get(number)
                     if page is not None:
                         pages.append((number, page.tobytes()))
-        log.commit(True).wait()
+        log.flush(ALWAYS)
         with log.mutex:
             if log.undone != undone or mark.segment not in log.segments.by_number:
                 return False

@@ -8,33 +8,35 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Final
 
 from ourdb import checkpoint
 from ourdb.backup import BackedUp, Progress, copy_store, no_progress
+from ourdb.checkpoint import mark_of
 from ourdb.commit import Commit
 from ourdb.compact import Compacted, Compaction, Policy
-from ourdb.errors import CorruptRecord, NotFound, ReadOnly, StoreClosed, StoreFailed
+from ourdb.errors import CorruptRecord, InvalidId, NotFound, ReadOnly, StoreClosed, StoreFailed
 from ourdb.files import Files, Lock
-from ourdb.log import MAX_ID, Log
+from ourdb.log import ALWAYS, DURABILITIES, MAX_ID, Log, now_ms
 from ourdb.reading import Change, Reader, Version
 from ourdb.record import DELETED_BIT, POSITION_MASK, SEGMENT_HEADER_SIZE
 from ourdb.recovery import Recovered, recover
 from ourdb.segment import Fault, Segments
 from ourdb.snapshot import Snapshots
 
-DURABILITIES: Final = ("always", "everysec", "no")
 MAX_RECORD: Final = 512 * 1024 * 1024
 SEGMENT_SIZE: Final = 256 * 1024 * 1024
 LARGEST: Final = 1024 * 1024 * 1024
 CHECKPOINT_EVERY: Final = 64 * 1024 * 1024
 
 
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+def _level(durability: str) -> int:
+    level = DURABILITIES.get(durability)
+    if level is None:
+        raise ValueError(f"durability {durability!r} does not exist, give one of {', '.join(DURABILITIES)}")
+    return level
 
 
 class OurDB:
@@ -49,12 +51,10 @@ class OurDB:
                  clock: Callable[[], int] | None = None, files: Files | None = None, read_only: bool = False,
                  max_record: int = MAX_RECORD, segment_size: int = SEGMENT_SIZE,
                  checkpoint_every: int = CHECKPOINT_EVERY) -> None:
-        if durability not in DURABILITIES:
-            raise ValueError(f"durability {durability!r} does not exist, give one of {', '.join(DURABILITIES)}")
+        self._durability: Final = _level(durability)
         if max_record > LARGEST or not SEGMENT_HEADER_SIZE < segment_size <= LARGEST:
             raise ValueError(f"max_record and segment_size go up to {LARGEST} bytes")
         self._files: Final = files or Files(path)
-        self._clock: Final = clock or _now_ms
         self._read_only: Final = read_only
         self._segment_size: Final = segment_size
         self._closed = False
@@ -70,25 +70,25 @@ class OurDB:
             state.faults[:0] = faults
             self._state: Final[Recovered] = state
             if not read_only:
-                self._prepare_tail()
+                self._prepare_tail(clock)
         except BaseException:
             self._let_go()
             raise
         salt = self._segments.salts.get(state.segment, 0)
-        self._log: Final = Log(self._segments, state, durability, self._clock, max_record, segment_size, salt)
-        self._reader: Final = Reader(self._segments, self._log.pending, self._redirect)
+        self._log: Final = Log(self._segments, state, self._durability, clock, max_record, segment_size, salt)
+        self._reader: Final = Reader(self._segments, self._log, self._redirect)
         self._snapshots: Final = Snapshots(self._files, self._log, checkpoint_every)
         if not read_only:
             self._log.start(self._reader.time_at, self._reader.is_tombstone, self._snapshots.look)
 
     # Opening and closing
 
-    def _prepare_tail(self) -> None:
+    def _prepare_tail(self, clock: Callable[[], int] | None) -> None:
         """Cut a torn tail, so that nothing stale behind it can come back, and make sure there is a segment."""
         state, segments = self._state, self._segments
         if not segments.order:
             state.segment, state.offset = segments.allocate(), SEGMENT_HEADER_SIZE
-            segments.make(state.segment, self._clock(), state.next_lsn, state.next_id)
+            segments.make(state.segment, clock() if clock is not None else now_ms(), state.next_lsn, state.next_id)
             return
         segment = segments.get(state.segment)
         if state.cut:
@@ -185,10 +185,14 @@ class OurDB:
             raise ReadOnly("the store was opened for reading")
         return self._log.append_batch(list(items))
 
-    def commit(self, sync: bool = False) -> Commit:
-        """The commit that covers everything appended so far; all who ask before it begins share it. `sync`: it ends
-        only when the disk has it, whatever the durability of the store."""
-        return self._log.commit(sync)
+    def commit(self, durability: str | None = None) -> Commit:
+        """The commit that covers everything appended so far; all who ask before it begins share it, and the strictest
+        of their durabilities (None = the store's) holds. Wait for it, `await` it, or give it a callback."""
+        return self._log.commit(self._durability if durability is None else _level(durability))
+
+    def flush(self, durability: str | None = None) -> None:
+        """Commit everything appended so far on this thread; for callers who would only wait."""
+        self._log.flush(self._durability if durability is None else _level(durability))
 
     def reserve_ids(self, next_id: int) -> None:
         """Give out no id below `next_id` from now on. Returns once that is durable."""
@@ -198,16 +202,24 @@ class OurDB:
 
     # Blocking calls
 
-    def set(self, data: bytes, id: int | None = None, *, sync: bool = False) -> int:
-        """Keep a value, new (id None) or as the next version of `id`; returns its id once it is durable."""
-        record_id = self.append(bytes(data), 0 if id is None else id)
-        self._log.commit(sync).wait()
+    def set(self, data: bytes, id: int | None = None, *, durability: str | None = None) -> int:
+        """Keep a value, new (id None) or as the next version of `id`; returns its id once it is as durable as asked
+        for here, or as the store is."""
+        level = self._durability if durability is None else _level(durability)
+        record_id = self.append(bytes(data), self._given(id))
+        self._log.flush(level)
         return record_id
 
-    def delete(self, id: int, *, sync: bool = False) -> None:
+    def delete(self, id: int, *, durability: str | None = None) -> None:
         """Delete; the history stays. Returns once it is durable. Raises NotFound."""
+        level = self._durability if durability is None else _level(durability)
         self.append_delete(id)
-        self._log.commit(sync).wait()
+        self._log.flush(level)
+
+    def _given(self, id: int | None) -> int:
+        if id == 0:
+            raise InvalidId("id 0 does not exist, ids begin with 1")
+        return 0 if id is None else id
 
     # Reading
 
@@ -215,9 +227,13 @@ class OurDB:
         """The newest value. Raises NotFound, CorruptRecord."""
         if self._closed:
             raise StoreClosed("the store is closed")
-        position = self._state.index.get(id) if id > 0 else 0
+        position = self._state.index.get(id)
         if position == 0 or position >= DELETED_BIT:
             raise NotFound(f"no record with id {id}")
+        data = self._reader.quick(position, id)
+        return self._get_slowly(position, id) if data is None else data
+
+    def _get_slowly(self, position: int, id: int) -> bytes:
         generation = self._segments.generation
         try:
             return self._reader.value(position, id)
@@ -267,8 +283,21 @@ class OurDB:
     def __len__(self) -> int:
         return self._state.index.live
 
-    def scan(self, first: int = 1, last: int = MAX_ID) -> Iterator[tuple[int, bytes]]:
-        """(id, newest value) of the living ids from `first` to `last`, upwards; damaged ones are stepped over."""
+    def scan(self, first: int = 1, last: int = MAX_ID, order: str = "id") -> Iterator[tuple[int, bytes]]:
+        """(id, newest value) of the living ids from `first` to `last`; damaged ones are stepped over.
+
+        order: "id" = upwards, each as it is when its turn comes; "log" = in the order in which the values were written
+        (many times faster), all as they were committed at the call."""
+        if self._closed:
+            raise StoreClosed("the store is closed")
+        if order == "log":
+            mark = mark_of(self._state) if self._read_only else self._log.durable
+            return self._reader.scan_log(self._state.index, first, last, mark)
+        if order != "id":
+            raise ValueError(f"order {order!r} does not exist, give id or log")
+        return self._scan_ids(first, last)
+
+    def _scan_ids(self, first: int, last: int) -> Iterator[tuple[int, bytes]]:
         for record_id in self._state.index.ids(first, last):
             with contextlib.suppress(CorruptRecord, NotFound):
                 yield record_id, self.get(record_id)
@@ -281,7 +310,7 @@ class OurDB:
             raise ReadOnly("the store was opened for reading")
         policy = Policy(versions, age_ms, drop_deleted)
         with self._snapshots.busy:
-            run = Compaction(self._segments, self._log, policy, self._clock(), self._segment_size, progress)
+            run = Compaction(self._segments, self._log, policy, self._log.now(), self._segment_size, progress)
             done = run.run()
             with contextlib.suppress(OSError):
                 self._snapshots.save()
@@ -294,7 +323,7 @@ class OurDB:
         if self._read_only:
             return copy_store(self._segments, self._state.segment, self._state.offset, Files(path), progress)
         with self._snapshots.busy:
-            self._log.commit(True).wait()
+            self._log.flush(ALWAYS)
             mark = self._log.durable
             return copy_store(self._segments, mark.segment, mark.offset, Files(path), progress)
 
@@ -302,5 +331,5 @@ class OurDB:
         """Every record that is written, in order, with a log sequence number above `since`. Raises CursorTooOld."""
         if self._closed:
             raise StoreClosed("the store is closed")
-        end = MAX_ID if self._read_only else self._log.durable.next_lsn
+        end = self._state.next_lsn if self._read_only else self._log.durable.next_lsn
         return self._reader.changes(since, end)

@@ -1,0 +1,1 @@
+"""OurDB beside the stores that people would pick instead. `python -m benchmarks.ourdb` runs this question alone."""
