@@ -172,7 +172,8 @@ def test_power_failures_keep_what_was_acknowledged_and_invent_nothing() -> None:
             if rng.random() < 0.3:
                 db.commit().wait(10)
                 acknowledged = {key: len(values) for key, values in written.items()}
-        pending = [(chunk.segment, chunk.base, b"".join(chunk.parts) + chunk.tail.out.getvalue()) for chunk in db._log._chunks]
+        pending = [(chunk.segment, chunk.base, b"".join(chunk.parts) + chunk.tail.out.getvalue())
+                   for chunk in db._log._chunks]
         for segment, base, data in pending:
             name = f"{segment:06d}.db"
             if name in disk.now:
