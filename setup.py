@@ -36,6 +36,7 @@ HOT = [
     "heroredis/transport.py",
     "heroredis/types/*.py",
     "ourdb/batch.py",
+    "ourdb/chunk.py",
     "ourdb/commit.py",
     "ourdb/feed.py",
     "ourdb/index.py",

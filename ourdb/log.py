@@ -9,13 +9,12 @@ import contextlib
 from collections.abc import Callable
 from typing import Final
 
-from librt.strings import BytesWriter, write_i32_le, write_i64_le
 from librt.threading import Lock
 from librt.time import time
 
-from ourdb.batch import Chunk, Committer, Flight
+from ourdb.batch import Committer, Flight
 from ourdb.checkpoint import mark_of
-from ourdb.checksum import crc32
+from ourdb.chunk import Chunk, Encoder
 from ourdb.commit import Commit
 from ourdb.errors import CorruptRecord, InvalidId, NotFound, RecordTooLarge, StoreClosed, StoreFailed
 from ourdb.record import (
@@ -28,7 +27,6 @@ from ourdb.record import (
     SYNCED,
     TOMBSTONE,
     VALUE,
-    write_crc,
 )
 from ourdb.recovery import Recovered
 from ourdb.segment import Segments
@@ -37,8 +35,6 @@ MAX_ID: Final = (1 << 48) - 1
 NO: Final = 0
 EVERYSEC: Final = 1
 ALWAYS: Final = 2
-PART: Final = 64 * 1024
-"""Bytes that are written in one piece."""
 DURABILITIES: Final = {"no": NO, "everysec": EVERYSEC, "always": ALWAYS}
 
 
@@ -73,7 +69,7 @@ class Log:
         self._chunks: list[Chunk] = []
         self._chunk: Chunk | None = None
         """Where the next record goes, None when that needs a new one."""
-        self._scratch = BytesWriter()
+        self._encoder: Final = Encoder()
         self._flight: list[Chunk] = []
         self._taken = self.durable
         self._commit = Commit()
@@ -236,7 +232,6 @@ class Log:
         size = len(data) + HEADER_SIZE
         if state.offset + size > self._segment_size and not flags:
             self._roll_before(size)
-        offset = state.offset
         chunk = self._chunk
         if chunk is None:
             if not self._chunks:
@@ -252,33 +247,12 @@ class Log:
         else:
             state.last_time = now
         lsn = state.next_lsn
-        scratch = self._scratch
-        scratch.truncate(0)
-        write_i32_le(scratch, kind | flags << 8)
-        write_i32_le(scratch, len(data))
-        write_i64_le(scratch, record_id)
-        write_i64_le(scratch, lsn)
-        write_i64_le(scratch, now)
-        write_i64_le(scratch, previous)
-        out = chunk.tail.out
-        if size > PART:
-            head = scratch.getvalue()
-            write_crc(out, crc32(data, crc32(head, self._salt)))
-            out.write(head)
-            out.write(data)
-        else:
-            scratch.write(data)
-            rest = scratch.getvalue()
-            write_crc(out, crc32(rest, self._salt))
-            out.write(rest)
-        offset += size
-        if len(out) >= PART:
-            chunk.end_part(offset)
+        self._encoder.add(chunk, self._salt, kind, flags, record_id, lsn, now, previous, data)
         # Last: whoever finds the position in the index finds the bytes too.
         position = state.segment << 32 | state.offset
         state.index.put(record_id, position | DELETED_BIT if kind == TOMBSTONE else position)
         state.next_lsn = lsn + 1
-        state.offset = offset
+        state.offset += size
 
     def _begin_chunk(self) -> Chunk:
         state = self.state
@@ -351,7 +325,7 @@ class Log:
             if not chunks and asked != ALWAYS:
                 return Flight(chunks, self._last, False, False)
             for chunk in chunks:
-                chunk.end_part(chunk.base + chunk.size())
+                chunk.end_part()
             self._synced = asked == ALWAYS
             self._flight = chunks
             self._chunks = []
