@@ -228,12 +228,16 @@ class Persistence(Keeper):
             self._timer = self._core.loop.call_later(TICK_S, self._tick)
 
     async def stop(self) -> None:
-        """Write and sync everything that was journaled. Raises OSError when that cannot be done."""
+        """Write and sync everything that was journaled; who runs the server is told when that cannot be done."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if self._core.journal.on:
-            await asyncio.to_thread(self.output.close)
+            try:
+                await asyncio.to_thread(self.output.close)
+            except OSError as error:
+                if self._core.commits.on_failure is not None:
+                    self._core.commits.on_failure(error)
         if self._growing is not None:
             self._growing.file.close()
             self._growing = None
