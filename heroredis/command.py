@@ -19,8 +19,8 @@ GROUPS: Final = frozenset({
 })
 MORE_CATEGORIES: Final = {
     "COMMAND": "connection", "DBSIZE": "keyspace", "FLUSHALL": "keyspace dangerous", "FLUSHDB": "keyspace dangerous",
-    "INFO": "dangerous", "KEYS": "dangerous", "MIGRATE": "dangerous", "RESTORE": "dangerous", "ROLE": "admin dangerous",
-    "SWAPDB": "keyspace dangerous",
+    "INFO": "dangerous", "KEYS": "dangerous", "LASTSAVE": "admin dangerous", "MIGRATE": "dangerous",
+    "RESTORE": "dangerous", "ROLE": "admin dangerous", "SWAPDB": "keyspace dangerous",
 }
 """ACL categories that do not follow from group and flags."""
 UNLIMITED: Final = 1 << 30

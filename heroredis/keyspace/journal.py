@@ -23,6 +23,9 @@ class Copying:
     def before_write(self, database: int, key: bytes) -> None:
         """`key` of `database` is about to be written."""
 
+    def swapped(self, one: int, two: int) -> None:
+        """Two databases have exchanged their contents."""
+
 
 class Journal:
     """What is to be written. `active` is true while somebody keeps it or copies the keyspace."""

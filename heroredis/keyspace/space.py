@@ -63,6 +63,8 @@ class Space:
         self.changes.flushed(one)
         self.changes.flushed(two)
         self.databases[one].adopt(self.databases[two])
+        if self.changes.journal.copying is not None:
+            self.changes.journal.copying.swapped(one, two)
         self.changes.dirty += 1
         self.changes.flushed(one)
         self.changes.flushed(two)

@@ -102,9 +102,13 @@ class Output:
     def repaired(self) -> None:
         """Everything is in new files: a failed sync of the old ones no longer matters."""
         with self._condition:
-            self._unsynced = [each for each in self._unsynced if not each.failed]
-        self.write_error = ""
-        self._journal.refusal = b""
+            if any(each.failed for each in self._unsynced):
+                self._unsynced = [each for each in self._unsynced if not each.failed]
+                self.write_error = ""
+                self._journal.refusal = b""
+
+    def is_open(self) -> bool:
+        return self._target is not None
 
     def set_policy(self, policy: str) -> None:
         self.flush()

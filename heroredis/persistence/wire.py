@@ -31,27 +31,41 @@ def wire(requests: list[list[bytes]]) -> bytes:
 
 
 def requests_for(key: bytes, value: Value) -> Iterator[list[bytes]]:
-    """What makes `value` where there is no key. The value must not change meanwhile."""
-    if not isinstance(value, Container):
-        yield [b"SET", key, as_bytes(value)]
-        return
-    head, width, items = _taken_apart(value)
-    for at in range(0, len(items), ITEMS * width):
-        yield [head, key, *items[at : at + ITEMS * width]]
-
-
-def _taken_apart(value: Container) -> tuple[bytes, int, list[bytes]]:
-    """Command, words of one element, the words of all."""
+    """What makes `value` where there is no key. It may change after the first request was taken."""
     if isinstance(value, List):
-        return b"RPUSH", 1, value.names()
+        return _elements(b"RPUSH", key, value.names())
     if isinstance(value, Set):
-        return b"SADD", 1, value.names()
+        return _elements(b"SADD", key, list(value.members))
     if isinstance(value, Hash):
-        return b"HMSET", 2, [text for pair in value.fields.items() for text in pair]
+        return _fields(key, list(value.fields), list(value.fields.values()))
     if isinstance(value, SortedSet):
-        scores = value.scores
-        return b"ZADD", 2, [text for name in value.names() for text in (score_text(scores[name]), name)]
-    raise TypeError(f"the type {value.type_name().decode()} has no form in the append-only file")
+        return _scores(key, value.names(), value.scores.copy())
+    if isinstance(value, Container):
+        raise TypeError(f"the type {value.type_name().decode()} has no form in the append-only file")
+    return iter([[b"SET", key, as_bytes(value)]])
+
+
+def _elements(name: bytes, key: bytes, elements: list[bytes]) -> Iterator[list[bytes]]:
+    for at in range(0, len(elements), ITEMS):
+        yield [name, key, *elements[at : at + ITEMS]]
+
+
+def _fields(key: bytes, fields: list[bytes], values: list[bytes]) -> Iterator[list[bytes]]:
+    for at in range(0, len(fields), ITEMS):
+        request = [b"HMSET", key]
+        for index in range(at, min(at + ITEMS, len(fields))):
+            request.append(fields[index])
+            request.append(values[index])
+        yield request
+
+
+def _scores(key: bytes, names: list[bytes], scores: dict[bytes, float]) -> Iterator[list[bytes]]:
+    for at in range(0, len(names), ITEMS):
+        request = [b"ZADD", key]
+        for name in names[at : at + ITEMS]:
+            request.append(score_text(scores[name]))
+            request.append(name)
+        yield request
 
 
 def score_text(score: float) -> bytes:

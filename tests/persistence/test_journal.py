@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Final
 
 from hypothesis import HealthCheck, given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.differential import grammar
 from tests.differential.grammar import Command, call, keys, many
+from tests.persistence.busy import WRITES
 from tests.persistence.house import INCREMENT, Kept, again, contents
 
 EXAMPLES: Final = int(os.environ.get("DIFFERENTIAL_EXAMPLES", "150"))
@@ -22,13 +24,13 @@ WAITING: Final = st.one_of(
     call("BRPOPLPUSH", keys, keys, st.just(b"0")), call("BRPOP", keys, keys, st.just(b"0")),
     call("BLMPOP", st.just(b"0"), st.just(b"2"), keys, keys, grammar.sides))
 LATER: Final = st.sampled_from((1, 999, 50_000, 200_000, 4_000_000))
-ORDINARY: Final = st.one_of(list(GROUPS.values()))
-STEPS: Final = st.lists(st.one_of(ORDINARY, ORDINARY, ORDINARY, LATER, WAITING), max_size=40)
+STEPS: Final = st.lists(st.one_of(WRITES, WRITES, st.one_of(list(GROUPS.values())), LATER, WAITING), min_size=5,
+                        max_size=40)
 modest = settings(max_examples=EXAMPLES, deadline=None, derandomize=os.environ.get("CI") == "true",
                   suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
-def run(kept: Kept, steps: list[Command | int]) -> None:
+def run(kept: Kept, steps: Sequence[Command | int]) -> None:
     """Numbers let so many milliseconds pass; each waiting command has a connection of its own."""
     for step in steps:
         if isinstance(step, int):
