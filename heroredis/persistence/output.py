@@ -73,7 +73,7 @@ class Output:
         self._condition: Final = threading.Condition()
         self._busy = False
         self._stopping = False
-        self._thread: threading.Thread | None = None
+        self._writer: threading.Thread | None = None
         self._synced_at = 0.0
         self._busy_since = 0.0
         self._delay_counted = False
@@ -90,8 +90,8 @@ class Output:
         self._journal.restart()
         self._journal.switch(True)
         self._renew_commit()
-        self._thread = threading.Thread(target=self._run, name="heroredis-aof", daemon=True)
-        self._thread.start()
+        self._writer = threading.Thread(target=self._run, name="heroredis-aof", daemon=True)
+        self._writer.start()
 
     def rotate(self, target: Growing) -> None:
         """What is journaled from now on goes into another file. What came before is synced with the next sync."""
@@ -124,9 +124,9 @@ class Output:
         with self._condition:
             self._stopping = True
             self._condition.notify_all()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        if self._writer is not None:
+            self._writer.join()
+            self._writer = None
         self._work(True)
         self._target = None
         if self._queue or self._unsynced:
@@ -161,11 +161,11 @@ class Output:
             if self._busy or not self._queue or self._retry_at > self._clock.monotonic():
                 return
             if self.policy == ALWAYS:
-                self._wake_thread()
+                self._wake_writer()
                 return
         self._work(False)
 
-    def _wake_thread(self) -> None:
+    def _wake_writer(self) -> None:
         self._busy = True
         self._busy_since = self._clock.monotonic()
         self._delay_counted = False
@@ -181,7 +181,7 @@ class Output:
                     self.delayed_syncs += 1
                 return
             if self.policy == EVERYSEC and self._unsynced and now - self._synced_at >= SYNC_EVERY_S:
-                self._wake_thread()
+                self._wake_writer()
                 return
         self._hand_over()
 
