@@ -14,7 +14,8 @@ EVERY_TOPIC: Final = QUEUE_PREFIX + b"*"
 """Stands for all topics: a user needs a pattern that permits this key."""
 
 
-def queues_of(command: Command, argv: list[bytes], topic_of: Callable[[int], str | None]) -> list[bytes]:
+def queues_of(command: Command, argv: list[bytes], topic_of: Callable[[int], str | None],
+              schedule_topic: Callable[[bytes], str | None]) -> list[bytes]:
     """The queue keys of the topics, or of the topic of the job, that a request names."""
     if command.name == "JOB.FETCH":
         try:
@@ -24,13 +25,16 @@ def queues_of(command: Command, argv: list[bytes], topic_of: Callable[[int], str
     if command.name == "JOB.LIST":
         topics = [word for option, word in pairwise(argv) if option.upper() == b"TOPIC"]
         return [QUEUE_PREFIX + topic for topic in topics] or [EVERY_TOPIC]
-    if command.name in ("JOB.STATS", "JOB.TOPICS", "JOB.WORKERS", "JOB.EVENTS"):
+    if command.name in ("JOB.STATS", "JOB.TOPICS", "JOB.WORKERS", "JOB.EVENTS", "JOB.SCHEDULE LIST"):
         topics = argv[1:] if command.name == "JOB.STATS" else []
         return [QUEUE_PREFIX + topic for topic in topics] or [EVERY_TOPIC]
     found = []
-    for name, word in zip(command.arguments, argv[1:], strict=False):
+    for name, word in zip(command.arguments, argv[command.words :], strict=False):
         if name == "topic":
             found.append(QUEUE_PREFIX + word)
+        elif name == "name":
+            topic = schedule_topic(word)
+            found += [] if topic is None else [QUEUE_PREFIX + topic.encode()]
         elif name == "job_id" and word.isdigit() and len(word) < 20:
             topic = topic_of(int(word))
             found += [] if topic is None else [QUEUE_PREFIX + topic.encode()]

@@ -28,6 +28,7 @@ from jobs.event_commands import EventCommands
 from jobs.feed import Feed
 from jobs.manager import JobManager
 from jobs.options import PLAIN
+from jobs.schedule_commands import ScheduleCommands
 from jobs.states import ENDED, STATES
 from jobs.steer_commands import SteerCommands
 
@@ -42,13 +43,14 @@ class JobCommands:
         self._manager: Final = manager
         self.steering: Final = SteerCommands(manager)
         self._events: Final = EventCommands(feed)
+        self._schedules: Final = ScheduleCommands(manager)
 
     def commands(self) -> list[Command]:
         handlers: dict[str, Callable[..., Reply]] = {
             "JOB.CREATE": self.create, "JOB.MCREATE": self.mcreate, "JOB.GET": self.get, "JOB.HISTORY": self.history,
             "JOB.STATUS": self.status, "JOB.FETCH": self.fetch, "JOB.COMPLETE": self.complete, "JOB.FAIL": self.fail,
             "JOB.LIST": self.list_, "JOB.STATS": self.stats, "JOB.TOPICS": self.topics, "JOB.WAIT": self.wait,
-            "JOB.HELP": self.help, **self.steering.handlers(), **self._events.handlers(),
+            "JOB.HELP": self.help, **self.steering.handlers(), **self._events.handlers(), **self._schedules.handlers(),
         }
         return [
             command(name, summary, group="job", since="0.1.0", flags=flags, keys=NO_KEYS,

@@ -11,6 +11,10 @@ CREATE_OPTIONS: Final = (
     "[DELAY ms | AT ms] [PRIORITY 0-255] [RETRY n] [BACKOFF spec] [TIMEOUT ms] [EXPIRE ms] [UNIQUE key [TTL ms]]"
     " [IDEMPOTENCY key] [TAG t]* [META json]"
 )
+SCHEDULE_OPTIONS: Final = (
+    "[TZ zone] [MISSED skip|once|all] [START ms] [PAUSED] [PRIORITY 0-255] [RETRY n] [BACKOFF spec] [TIMEOUT ms]"
+    " [EXPIRE ms] [TAG t]* [META json]"
+)
 TABLE: Final[dict[str, tuple[str, str, str, str]]] = {
     "JOB.CREATE": (f"topic params {CREATE_OPTIONS}", "Make a job; answers its id once it is on disk.",
                    "write denyoom", "O(log(N)) with N jobs of the topic that wait"),
@@ -48,5 +52,13 @@ TABLE: Final[dict[str, tuple[str, str, str, str]]] = {
     "JOB.RESUME": ("topic", "Hand out the jobs of a topic again.", "write", "O(1)"),
     "JOB.PURGE": ("topic", "Delete all waiting jobs of a topic; answers how many.", "write",
                   "O(N) with N jobs of the topic that wait"),
+    "JOB.SCHEDULE SET": (f"name topic params CRON expr | EVERY ms {SCHEDULE_OPTIONS}",
+                         "Make or replace a schedule.", "write", "O(log(N)) with N schedules"),
+    "JOB.SCHEDULE GET": ("name", "A schedule with its next and last run.", "readonly fast", "O(1)"),
+    "JOB.SCHEDULE LIST": ("", "All schedules.", "readonly", "O(N) with N schedules"),
+    "JOB.SCHEDULE DEL": ("name", "Delete a schedule; its jobs stay.", "write", "O(1)"),
+    "JOB.SCHEDULE PAUSE": ("name", "No runs of a schedule until it is resumed.", "write", "O(1)"),
+    "JOB.SCHEDULE RESUME": ("name", "Let a schedule run again, from its next moment on.", "write",
+                            "O(log(N)) with N schedules"),
     "JOB.HELP": ("", "Shows this help.", "readonly fast", "O(1)"),
 }

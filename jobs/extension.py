@@ -104,6 +104,7 @@ class JobsExtension(Extension):
         manager.embedded = lambda: [(worker.name, worker.job) for worker in self.pool.workers]
         manager.embedded_topics = self._handlers.topics
         super().attach(core)
+        core.registry.add_help()
 
     async def start(self) -> None:
         live = self.manager.recover()
@@ -174,7 +175,11 @@ class JobsExtension(Extension):
 
     def implied_keys(self, command: Command, argv: list[bytes]) -> list[bytes]:
         """The queues of the topics that a JOB command names, or of the job that it names."""
-        return queues_of(command, argv, self._topic_of)
+        return queues_of(command, argv, self._topic_of, self._schedule_topic)
+
+    def _schedule_topic(self, name: bytes) -> str | None:
+        note = self.manager.schedules.get(name.decode("utf-8", "replace"))
+        return None if note is None else note.topic
 
     def _topic_of(self, job_id: int) -> str | None:
         job = self.manager.find(job_id)

@@ -15,9 +15,12 @@ from jobs.admission import Defer
 from jobs.counts import Counts
 from jobs.errors import BadOption, no_job, stored
 from jobs.job import Job, params_bytes, to_json
+from jobs.lifecycle import SLICE
 from jobs.limits import Limits
-from jobs.options import PLAIN, Moment, chosen
+from jobs.notes import Note, ScheduleNote
+from jobs.options import PLAIN, Moment, chosen, moment_ms
 from jobs.queue import JobQueue
+from jobs.schedules import Schedules
 from jobs.states import ACTIVE, ENDED, ERROR, NEW, STATES, Reason
 from jobs.steering import Steering
 from jobs.store import JobStore
@@ -33,6 +36,7 @@ class JobManager(Steering):
     def __init__(self, store: JobStore, queue: JobQueue, clock: Clock, defer: Defer,
                  rng: random.Random | None = None, limits: Limits | None = None) -> None:
         super().__init__(store, queue, clock, defer, rng, limits)
+        self.schedules: Final = Schedules(self)
         self._ends: Final[dict[int, list[asyncio.Future[None]]]] = {}
         self._awaited: Committing | None = None
         self._awaiting: list[asyncio.Future[None]] = []
@@ -146,6 +150,31 @@ class JobManager(Steering):
         await self._committed(commit)
         return count
 
+    async def set_schedule(self, name: str, topic: str, params: object = b"", *, cron: str = "", every: float = 0,
+                           timezone: str = "UTC", missed: str = "skip", start: Moment = None, paused: bool = False,
+                           priority: int = PLAIN.priority, retries: int | None = None, backoff: str = "",
+                           timeout: float = 0, expire: float = 0, tags: Sequence[str] = (), meta: object = None,
+                           by: str = "api") -> ScheduleNote:
+        """Make or replace a schedule: `cron` in a time zone, or `every` so many seconds. Raises BadOption."""
+        note = ScheduleNote(
+            name, topic, params_bytes(params), cron=cron, every_ms=round(every * 1000), timezone=timezone,
+            missed=missed, start_at=moment_ms(start), paused=paused, priority=priority,
+            retries=-1 if retries is None else retries, backoff=backoff, timeout_ms=round(timeout * 1000),
+            expire_ms=round(expire * 1000), tags=tuple(tags), meta=b"" if meta is None else params_bytes(meta))
+        await self._committed(self.schedules.set(note, by))
+        return self.schedules.need(name)
+
+    async def delete_schedule(self, name: str, *, by: str = "api") -> None:
+        """The jobs that it has made stay. Raises BadOption when there is none of this name."""
+        await self._committed(self.schedules.delete(name, by))
+
+    async def pause_schedule(self, name: str, *, by: str = "api") -> None:
+        await self._committed(self.schedules.pause(name, by))
+
+    async def resume_schedule(self, name: str, *, by: str = "api") -> None:
+        """Runs that fell into the pause are not made up for."""
+        await self._committed(self.schedules.resume(name, by))
+
     def attempt_errors(self, job_id: int) -> list[Job]:
         """The versions with which failed attempts ended, oldest first: each has its error and traceback."""
         found: list[Job] = []
@@ -188,6 +217,27 @@ class JobManager(Steering):
             for future in self._ends.pop(job_id, ()):
                 if not future.done():
                     future.set_result(None)
+
+    # Time
+
+    def due(self, limit: int = SLICE) -> bool:
+        more = super().due(limit)
+        if self.schedules.next_at() is None:
+            return more
+        return self.schedules.due(self._clock.now_ms()) or more
+
+    def next_due_ms(self) -> int:
+        wait, at = super().next_due_ms(), self.schedules.next_at()
+        if at is None:
+            return wait
+        until = max(0, at - self._clock.now_ms())
+        return until if wait < 0 else min(wait, until)
+
+    def _recover_note(self, record_id: int, note: Note) -> None:
+        if isinstance(note, ScheduleNote):
+            self.schedules.restore(record_id, note)
+        else:
+            super()._recover_note(record_id, note)
 
     # Listings
 

@@ -196,7 +196,7 @@ class Steering(Lifecycle):
         if paused != (topic in self.paused):
             record_id = self._topic_records.get(topic, 0)
             note = TopicNote(topic, paused, by, self._clock.now_ms())
-            record_id = self._put(note, record_id)
+            record_id = self.put_note(note, record_id)
             self._topic_records[topic] = record_id
             self._mark(topic, paused, record_id)
         return self.store.commit()
@@ -207,7 +207,8 @@ class Steering(Lifecycle):
         else:
             self.paused.pop(topic, None)
 
-    def _put(self, note: Note, record_id: int) -> int:
+    def put_note(self, note: Note, record_id: int) -> int:
+        """Append a note, new (0) or as the next version of a record; its record."""
         record_id = self.store.put(note, record_id)
         if self.on_append is not None:
             self.on_append([note])
@@ -257,7 +258,7 @@ class Steering(Lifecycle):
             lines = len(self.store.notes(extra.trail, MAX_LINES)) if extra.trail else 0
         self._lines[job.job_id] = lines + 1
         if lines < MAX_LINES:
-            trail = self._put(note, extra.trail)
+            trail = self.put_note(note, extra.trail)
             if not extra.trail:
                 extra = replace(extra, trail=trail)
         after = replace(job, extra=extra)
