@@ -35,6 +35,7 @@ HOT = [
     "heroredis/session/*.py",
     "heroredis/transport.py",
     "heroredis/types/*.py",
+    "heroredis/waiting.py",
     "ourdb/batch.py",
     "ourdb/chunk.py",
     "ourdb/commit.py",

@@ -27,6 +27,8 @@ from heroredis.commands import (
     similar,
     strings,
     transactions,
+    zalgebra,
+    zpops,
     zranges,
     zsets,
 )
@@ -41,6 +43,8 @@ MODULES: Final = (
     set_algebra,
     zsets,
     zranges,
+    zpops,
+    zalgebra,
     keys,
     inside,
     dumps,

@@ -9,6 +9,7 @@ from heroredis.keyspace.change import GENERIC, LIST
 from heroredis.reply import EMPTY, NULL_ARRAY, OK, Reply, Wait
 from heroredis.session.context import Context
 from heroredis.types.list import List
+from heroredis.waiting import wait_for, waited_for
 
 
 def _emptied(ctx: Context, key: bytes, items: List, event: str) -> None:
@@ -295,18 +296,9 @@ def rpoplpush(ctx: Context, source: bytes, destination: bytes) -> Reply:
     return _move(ctx, source, destination, False, True)
 
 
-def _wait(ctx: Context, keys: list[bytes], milliseconds: int, nothing: object) -> Wait:
-    return Wait([(ctx.db.index, key) for key in keys], milliseconds, nothing)
-
-
 def _wait_to_move(ctx: Context, source: bytes, milliseconds: int) -> Wait:
     """When time is over Redis answers a null array, as to every command that waits; in a transaction a null."""
-    return _wait(ctx, [source], milliseconds, None if ctx.in_exec else NULL_ARRAY)
-
-
-def _waited_for(ctx: Context, keys: list[bytes]) -> list[bytes]:
-    """The keys to look at: all of them, or the one that woke the command."""
-    return keys if ctx.woken_by is None else [ctx.woken_by]
+    return wait_for(ctx, [source], milliseconds, None if ctx.in_exec else NULL_ARRAY)
 
 
 def _ready_list(ctx: Context, key: bytes) -> List | None:
@@ -320,11 +312,11 @@ def _ready_list(ctx: Context, key: bytes) -> List | None:
 def _blocking_pop(ctx: Context, rest: list[bytes], left: bool) -> Reply:
     milliseconds = timeout_ms(rest[-1])
     keys = rest[:-1]
-    for key in _waited_for(ctx, keys):
+    for key in waited_for(ctx, keys):
         items = _ready_list(ctx, key)
         if items is not None:
             return [key, take(ctx, key, items, left)]
-    return _wait(ctx, keys, milliseconds, NULL_ARRAY)
+    return wait_for(ctx, keys, milliseconds, NULL_ARRAY)
 
 
 @command("BLPOP", "Take the head of the first list that has one, waiting for it.", group="list", since="2.0.0",
@@ -358,7 +350,7 @@ def brpoplpush(ctx: Context, source: bytes, destination: bytes, timeout: bytes) 
 
 def _multi_pop(ctx: Context, keys: list[bytes], left: bool, count: int) -> Reply:
     """[key, elements] of the first list that has some, else None."""
-    for key in _waited_for(ctx, keys):
+    for key in waited_for(ctx, keys):
         items = _ready_list(ctx, key)
         if items is not None:
             return [key, take_many(ctx, key, items, left, count)]
@@ -397,4 +389,4 @@ def blmpop(ctx: Context, timeout: bytes, count_of_keys: bytes, key: bytes, where
     keys, left, count = _multi_pop_arguments(count_of_keys, (key, where, *rest))
     milliseconds = timeout_ms(timeout)
     popped = _multi_pop(ctx, keys, left, count)
-    return _wait(ctx, keys, milliseconds, NULL_ARRAY) if popped is None else popped
+    return wait_for(ctx, keys, milliseconds, NULL_ARRAY) if popped is None else popped

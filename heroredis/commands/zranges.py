@@ -183,6 +183,8 @@ def put_in_place(ctx: Context, destination: bytes, scores: dict[bytes, float], e
         made = SortedSet()
         made.replace(scores)
         db.limits.settle(made)
+        if made.packed:  # Redis's compact form has no minus zero
+            made.replace({member: score + 0.0 for member, score in scores.items()})
         db.store(destination, made)
         db.changed(destination, event, ZSET)
     elif db.lookup(destination) is not None:

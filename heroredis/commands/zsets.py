@@ -143,6 +143,8 @@ def _increment(ctx: Context, key: bytes, member: bytes, step: float, options: se
 @command("ZINCRBY", "Add to the score of a member.", group="sorted-set", since="1.2.0", flags="write denyoom fast",
          keys=FIRST, complexity="O(log(N))")
 def zincrby(ctx: Context, key: bytes, increment: bytes, member: bytes) -> Reply:
+    if increment.upper() in ZADD_OPTIONS:  # Redis reads it as it reads ZADD
+        raise syntax()
     return _increment(ctx, key, member, read_score(increment), set())
 
 

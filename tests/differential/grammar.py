@@ -69,7 +69,8 @@ def bogus() -> Commands:
 
 OTHERS: Final = st.one_of(
     call("SET", keys, texts), call("SET", keys, st.sampled_from(NUMBERS)), call("RPUSH", keys, elements, elements),
-    call("HSET", keys, fields, texts), call("DEL", keys), call("TYPE", keys))
+    call("HSET", keys, fields, texts), call("DEL", keys), call("TYPE", keys), call("SADD", keys, elements, elements),
+    call("ZADD", keys, st.sampled_from((b"1", b"2")), elements))
 """A few writes of every type, so that each group meets the wrong one."""
 
 seconds: Final = st.sampled_from((b"100", b"1000", b"3000", b"0", b"-1", b"100", b"9223372036854775807", b"abc", b"",
@@ -169,7 +170,8 @@ timeouts: Final = st.sampled_from((b"0", b"0.01", b"-1", b"x", b"", b"1e5000", b
 INSIDE_MULTI: Final = st.one_of(
     many("BLPOP", keys, timeouts, rest=st.just(b"0"), most=1), call("BRPOP", keys, keys, timeouts),
     call("BLMOVE", keys, keys, sides, sides, timeouts), call("BRPOPLPUSH", keys, keys, timeouts),
-    call("BLMPOP", timeouts, st.just(b"2"), keys, keys, sides))
+    call("BLMPOP", timeouts, st.just(b"2"), keys, keys, sides), call("BZPOPMIN", keys, keys, timeouts),
+    call("BZPOPMAX", keys, timeouts), call("BZMPOP", timeouts, st.just(b"2"), keys, keys, word("MIN", "MAX", "UP")))
 """Commands that would wait outside of a transaction."""
 
 TRANSACTIONS: Final = st.one_of(

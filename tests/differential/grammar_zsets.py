@@ -59,6 +59,36 @@ RANGES: Final = st.one_of(
     call("ZREMRANGEBYRANK", zset_keys, ranks, ranks), call("ZREMRANGEBYSCORE", zset_keys, bounds, bounds),
     call("ZREMRANGEBYLEX", plain_keys, name_bounds, name_bounds))
 
+sources: Final = st.one_of(zset_keys, zset_keys, plain_keys, st.sampled_from((b"plain", b"missing")))
+set_counts: Final = st.sampled_from((b"1", b"2", b"2", b"2", b"3", b"0", b"-1", b"x", b"9", b""))
+weighting: Final = [
+    st.tuples(word("WEIGHTS"), steps, steps), st.tuples(word("WEIGHTS"), scores, scores),
+    st.tuples(word("WEIGHTS"), scores), st.tuples(word("AGGREGATE"), word("SUM", "MIN", "MAX", "AVG")),
+    flag("WITHSCORES"), bogus()]
+ALGEBRA: Final = st.one_of(
+    with_options("ZUNION", st.just(b"2"), sources, sources, options=weighting),
+    with_options("ZUNION", set_counts, sources, sources, options=weighting, most=1),
+    with_options("ZINTER", st.just(b"2"), sources, sources, options=weighting),
+    with_options("ZINTER", st.just(b"3"), sources, sources, sources, options=[flag("WITHSCORES")], most=1),
+    with_options("ZDIFF", set_counts, sources, sources, options=[flag("WITHSCORES"), weighting[1]], most=1),
+    with_options("ZINTERCARD", set_counts, sources, sources, options=[st.tuples(word("LIMIT"), amounts), bogus()],
+                 most=2),
+    with_options("ZUNIONSTORE", sources, st.just(b"2"), sources, sources, options=weighting),
+    with_options("ZUNIONSTORE", sources, set_counts, sources, sources, options=weighting, most=1),
+    with_options("ZINTERSTORE", sources, st.just(b"2"), sources, sources, options=weighting),
+    with_options("ZINTERSTORE", sources, set_counts, sources, sources, options=weighting, most=1),
+    with_options("ZDIFFSTORE", sources, set_counts, sources, sources, options=weighting, most=1),
+    call("ZRANGE", sources, st.just(b"0"), st.just(b"-1"), word("WITHSCORES")),
+    call("SADD", st.just(b"plain"), members, members), ADDING, ADDING, ADDING, OTHERS)
+
+POPPING: Final = st.one_of(
+    many("ZPOPMIN", zset_keys, rest=amounts, most=1), many("ZPOPMAX", zset_keys, rest=amounts, most=2),
+    call("ZPOPMIN", zset_keys), call("ZPOPMAX", zset_keys, amounts),
+    with_options("ZMPOP", set_counts, zset_keys, word("MIN", "MAX", "MID"), options=[
+        st.tuples(word("COUNT"), amounts), bogus()], most=2),
+    with_options("ZMPOP", st.just(b"2"), zset_keys, zset_keys, word("MIN", "MAX"), options=[
+        st.tuples(word("COUNT"), amounts)], most=2))
+
 ZSETS: Final = st.one_of(
     ADDING, ADDING, ADDING, RANGES, RANGES,
     call("ZADD", plain_keys, st.just(b"0"), members, st.just(b"0"), members, st.just(b"0"), members),
@@ -67,4 +97,4 @@ ZSETS: Final = st.one_of(
     call("ZREVRANK", zset_keys, members), many("ZRANDMEMBER", zset_keys, rest=amounts, most=1),
     call("ZRANDMEMBER", zset_keys, amounts, word("WITHSCORES", "NOPE")),
     with_options("ZSCAN", zset_keys, st.sampled_from((b"0", b"0", b"x")), options=[*scan_options, bogus()], most=2),
-    call("OBJECT", word("ENCODING"), zset_keys), OTHERS)
+    call("OBJECT", word("ENCODING"), zset_keys), POPPING, OTHERS)

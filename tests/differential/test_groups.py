@@ -25,7 +25,7 @@ GROUPS: Final = {
     "restoring": grammar_values.RESTORING,
     "sets": grammar_sets.SETS,
     "debug": grammar_values.DEBUG,
-    "sorted sets": grammar_zsets.ZSETS,
+    "sorted sets": grammar_zsets.ZSETS, "combined sorted sets": grammar_zsets.ALGEBRA,
 }
 ordinary = settings(
     max_examples=EXAMPLES, deadline=None, derandomize=os.environ.get("CI") == "true", print_blob=True,
