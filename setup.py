@@ -11,6 +11,7 @@ from pathlib import Path
 from setuptools import setup
 
 HOT = [
+    "heroredis/acl/*.py",
     "heroredis/args.py",
     "heroredis/clock.py",
     "heroredis/command.py",
@@ -25,6 +26,7 @@ HOT = [
     "heroredis/output.py",
     "heroredis/parameters.py",
     "heroredis/persistence/*.py",
+    "heroredis/permission.py",
     "heroredis/protocol.py",
     "heroredis/rdb/*.py",
     "heroredis/registry.py",

@@ -78,6 +78,20 @@ class OneOf(Kind):
         return self._same.get(word, word)
 
 
+class ShutdownOptions(OneOf):
+    """Several words; "default" is none of them."""
+
+    several = True
+
+    def read(self, old: bytes, words: list[bytes]) -> bytes:
+        for word in words or [b""]:
+            super().read(old, [word])
+        given = {word.lower().decode() for word in words} - {"default"}
+        if {"save", "nosave"} <= given:
+            raise ValueError("shutdown options SAVE and NOSAVE can't be used simultaneously")
+        return " ".join(choice for choice in self.choices if choice in given).encode() or b"default"
+
+
 class Whole(Kind):
     """An integer between two bounds."""
 

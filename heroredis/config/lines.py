@@ -87,13 +87,31 @@ def _included(one: Directive, depth: int) -> list[Directive]:
 
 
 def read_options(arguments: Sequence[str]) -> list[Directive]:
-    """Options of a command line, `--name value …`, as lines behind those of the file."""
-    found: list[Directive] = []
-    for argument in arguments:
-        if argument.startswith("--"):
-            found.append(Directive(argument[2:].lower(), [], "command line", len(found) + 1, argument))
-        elif found:
-            found[-1].words.append(argument.encode("utf-8", "surrogateescape"))
+    """Options of a command line, `--name value …`, as lines behind those of the file.
+
+    The word behind a name is its value even with two dashes in front, but for --save, which then has an empty one.
+    A name and its value may be one word with a blank in it.
+    """
+    lines: list[bytes] = []
+    takes_value = False
+    for at, argument in enumerate(arguments):
+        if argument.startswith("--") and not takes_value:
+            line = argument[2:].encode("utf-8", "surrogateescape")
+            takes_value = len(line.split()) < 2
+            following = arguments[at + 1] if at + 1 < len(arguments) else "--"
+            if takes_value and line.lower() == b"save" and following.startswith("--"):
+                line += b' ""'
+                takes_value = False
+            lines.append(line)
         else:
-            raise ConfError(f"'{argument}' is no option; options begin with two dashes", "command line")
-    return found
+            word = quoted(argument.encode("utf-8", "surrogateescape"))
+            lines[-1:] = [lines[-1] + b" " + word] if lines else [word]
+            takes_value = False
+    return read_text(b"\n".join(lines), "command line")
+
+
+def quoted(text: bytes) -> bytes:
+    """In double quotes, with everything escaped that is no plain letter."""
+    escapes = {92: b"\\\\", 34: b'\\"', 10: b"\\n", 13: b"\\r", 9: b"\\t", 7: b"\\a", 8: b"\\b"}
+    shown = [escapes.get(byte) or (bytes([byte]) if 32 <= byte < 127 else b"\\x%02x" % byte) for byte in text]
+    return b'"' + b"".join(shown) + b'"'

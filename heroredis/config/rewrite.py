@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from heroredis.config.kinds import Text
+from heroredis.config.lines import quoted
 from heroredis.config.table import NULLABLE, TABLE
 from heroredis.inline import split_line
 from heroredis.parameters import Parameters
@@ -90,13 +91,6 @@ class _Page:
 
 
 NEW_NAMES: Final = {one.alias: one.name for one in TABLE.values() if one.alias}
-
-
-def quoted(text: bytes) -> bytes:
-    """In double quotes, with everything escaped that is no plain letter."""
-    escapes = {92: b"\\\\", 34: b'\\"', 10: b"\\n", 13: b"\\r", 9: b"\\t", 7: b"\\a", 8: b"\\b"}
-    shown = [escapes.get(byte) or (bytes([byte]) if 32 <= byte < 127 else b"\\x%02x" % byte) for byte in text]
-    return b'"' + b"".join(shown) + b'"'
 
 
 def replace_file(path: str, text: bytes) -> None:

@@ -27,6 +27,7 @@ from heroredis.config.kinds import (
     SavePoints,
     ScoreValues,
     Several,
+    ShutdownOptions,
     Text,
     Whole,
     YesNo,
@@ -138,8 +139,8 @@ _declare("enable-debug-command", OneOf("no yes local"), "no", IMMUTABLE)
 _declare("enable-module-command", OneOf("no yes local"), "no", IMMUTABLE)
 _declare("cluster-preferred-endpoint-type", OneOf("ip hostname unknown-endpoint"), "ip")
 _declare("propagation-error-behavior", OneOf("ignore panic panic-on-replicas"), "ignore")
-_declare("shutdown-on-sigint", OneOf("default save nosave now force"), "default")
-_declare("shutdown-on-sigterm", OneOf("default save nosave now force"), "default")
+_declare("shutdown-on-sigint", ShutdownOptions("default save nosave now force"), "default")
+_declare("shutdown-on-sigterm", ShutdownOptions("default save nosave now force"), "default")
 _declare("tls-auth-clients", OneOf("no yes optional"), "yes")
 
 _numbers(1, INT, "databases=16", IMMUTABLE)

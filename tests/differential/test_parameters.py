@@ -26,6 +26,8 @@ LISTS: Final = {
     "latency-tracking-info-percentiles": ["", "50", "50 99.95 100", "101", "-1", "x", "0.0010", "1  2"],
     "cluster-announce-hostname": ["a.b-c9", "", "a_b", "x" * 255, "x" * 256],
     "proc-title-template": ["{title}", "", "{nope}", "{title", "{config-file} {port}"],
+    "shutdown-on-sigint": ["nosave now", "default", "save nosave", "force now save", "", "default now", "x", "now x",
+                           "NOW"],
     "hz": ["0", "1", "500", "501", "10000", "-1", "x"],
     "maxclients": ["0", "1", "100", "4294967296", "x", "-1"],
 }
