@@ -86,7 +86,7 @@ class Command:
 
     def __init__(
         self, name: str, summary: str, group: str, since: str, flags: frozenset[str], keys: KeySpec, run: Handler,
-        journal: str | None, complexity: str, arguments: tuple[int, int, list[str]] | None = None,
+        journal: str | None, complexity: str, arguments: tuple[int, int, list[str]] | None = None, syntax: str = "",
     ) -> None:
         self.name: Final = name
         self.summary: Final = summary
@@ -101,6 +101,8 @@ class Command:
         self.min_args: Final = low
         self.max_args: Final = high
         self.arguments: Final = names
+        self.syntax: Final = syntax
+        """The arguments as people read them, see syntax.py; empty = their names are all there is to say."""
 
     @property
     def words(self) -> int:
@@ -148,7 +150,7 @@ def _arguments(run: Handler) -> tuple[int, int, list[str]]:
 
 def command(
     name: str, summary: str, *, group: str, since: str, flags: str = "", keys: KeySpec = NO_KEYS,
-    journal: str | None = None, complexity: str = "O(1)",
+    journal: str | None = None, complexity: str = "O(1)", syntax: str = "",
 ) -> Callable[[Handler], Command]:
     """Declare a command. Raises ValueError at import for a flag or group that does not exist."""
     given = frozenset(flags.split())
@@ -160,6 +162,6 @@ def command(
         given |= {"movablekeys"}
 
     def declare(run: Handler) -> Command:
-        return Command(name, summary, group, since, given, keys, run, journal, complexity)
+        return Command(name, summary, group, since, given, keys, run, journal, complexity, None, syntax)
 
     return declare

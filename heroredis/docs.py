@@ -48,7 +48,7 @@ def commands_page() -> str:
             group = command.group
             lines += ["", f"## {group}", "", "| command | arguments | since | flags | what it does |",
                       "|---|---|---|---|---|"]
-        arguments = " ".join(command.arguments).replace("|", "\\|")
+        arguments = (command.syntax or " ".join(command.arguments)).replace("|", "\\|")
         flags = " ".join(sorted(command.flags))
         lines.append(f"| `{command.name}` | {arguments} | {command.since} | {flags} | {command.summary} |")
     return HEAD + "\n".join(lines).strip() + "\n"

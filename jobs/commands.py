@@ -54,8 +54,8 @@ class JobCommands:
         }
         return [
             command(name, summary, group="job", since="0.1.0", flags=flags, keys=NO_KEYS,
-                    complexity=complexity)(handlers[name])
-            for name, (_, summary, flags, complexity) in TABLE.items()
+                    complexity=complexity, syntax=syntax)(handlers[name])
+            for name, (syntax, summary, flags, complexity) in TABLE.items()
         ]
 
     def create(self, ctx: Context, topic: bytes, params: bytes, *options: bytes) -> Reply:

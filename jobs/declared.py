@@ -12,7 +12,7 @@ CREATE_OPTIONS: Final = (
     " [IDEMPOTENCY key] [TAG t]* [META json]"
 )
 SCHEDULE_OPTIONS: Final = (
-    "[TZ zone] [MISSED skip|once|all] [START ms] [PAUSED] [PRIORITY 0-255] [RETRY n] [BACKOFF spec] [TIMEOUT ms]"
+    "[TZ zone] [MISSED policy] [START ms] [PAUSED] [PRIORITY 0-255] [RETRY n] [BACKOFF spec] [TIMEOUT ms]"
     " [EXPIRE ms] [TAG t]* [META json]"
 )
 TABLE: Final[dict[str, tuple[str, str, str, str]]] = {
@@ -22,7 +22,7 @@ TABLE: Final[dict[str, tuple[str, str, str, str]]] = {
                     "O(M*log(N)) for M jobs"),
     "JOB.GET": ("id", "A job as it is now.", "readonly fast", "O(1)"),
     "JOB.HISTORY": ("id [COUNT n]", "All versions of a job, newest first.", "readonly", "O(N) for N versions"),
-    "JOB.STATUS": ("id new|active|done|error", "Set the state of a job by hand.", "write", "O(1)"),
+    "JOB.STATUS": ("id state", "Set the state of a job by hand.", "write", "O(1)"),
     "JOB.FETCH": ("count timeout-ms topic [topic ...] [LEASE ms] [WORKER name]",
                   "Take waiting jobs to work on them, waiting for some.", "write blocking", "O(M) for M jobs"),
     "JOB.COMPLETE": ("id result [TOKEN t]", "End a job as done with its result.", "write", "O(1)"),
@@ -43,7 +43,7 @@ TABLE: Final[dict[str, tuple[str, str, str, str]]] = {
     "JOB.WAIT": ("id timeout-ms", "Wait until a job is done or error.", "readonly blocking", "O(1)"),
     "JOB.LIST": ("[TOPIC t] [STATE s] [CURSOR c] [COUNT n] [IDS]", "Jobs, newest first, by topic and state.",
                  "readonly", "O(N) for N jobs that are looked at"),
-    "JOB.EVENTS": ("cursor|$ [COUNT n] [BLOCK ms]", "All changes in order, from a cursor on.", "readonly blocking",
+    "JOB.EVENTS": ("cursor [COUNT n] [BLOCK ms]", "All changes in order, from a cursor on.", "readonly blocking",
                    "O(N) for N events"),
     "JOB.STATS": ("[topic]", "Counts by state.", "readonly fast", "O(N) with N topics"),
     "JOB.TOPICS": ("", "Counts by topic and state.", "readonly", "O(N) with N topics"),
@@ -52,7 +52,7 @@ TABLE: Final[dict[str, tuple[str, str, str, str]]] = {
     "JOB.RESUME": ("topic", "Hand out the jobs of a topic again.", "write", "O(1)"),
     "JOB.PURGE": ("topic", "Delete all waiting jobs of a topic; answers how many.", "write",
                   "O(N) with N jobs of the topic that wait"),
-    "JOB.SCHEDULE SET": (f"name topic params CRON expr | EVERY ms {SCHEDULE_OPTIONS}",
+    "JOB.SCHEDULE SET": (f"name topic params (CRON expr | EVERY ms) {SCHEDULE_OPTIONS}",
                          "Make or replace a schedule.", "write", "O(log(N)) with N schedules"),
     "JOB.SCHEDULE GET": ("name", "A schedule with its next and last run.", "readonly fast", "O(1)"),
     "JOB.SCHEDULE LIST": ("", "All schedules.", "readonly", "O(N) with N schedules"),

@@ -9,6 +9,7 @@ from heroredis.glob import matches
 from heroredis.registry import Entry
 from heroredis.reply import Map, Reply, Simple
 from heroredis.session.context import Context
+from heroredis.syntax import Argument, parse
 
 
 def _key_specs(command: Command) -> list[object]:
@@ -57,10 +58,25 @@ def documented(entry: Entry) -> Map:
             (b"summary", command.summary.encode()), (b"since", command.since.encode()),
             (b"group", command.group.encode()), (b"complexity", command.complexity.encode()),
         ]
-        if command.arguments:
+        if command.syntax:
+            pairs.append((b"arguments", [_parsed(argument) for argument in parse(command.syntax)]))
+        elif command.arguments:
             pairs.append((b"arguments", [_argument(name) for name in command.arguments]))
     if children:
         pairs.append((b"subcommands", Map([(name, docs) for name, docs in children])))
+    return Map(pairs)
+
+
+def _parsed(argument: Argument) -> Map:
+    pairs: list[tuple[object, object]] = [(b"name", argument.name.encode()), (b"type", argument.kind.encode())]
+    if argument.token:
+        pairs.append((b"token", argument.token.encode()))
+    flags: list[object] = [Simple(word) for word, given in (
+        (b"optional", argument.optional), (b"multiple", argument.multiple)) if given]
+    if flags:
+        pairs.append((b"flags", flags))
+    if argument.parts:
+        pairs.append((b"arguments", [_parsed(part) for part in argument.parts]))
     return Map(pairs)
 
 

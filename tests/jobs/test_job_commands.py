@@ -124,3 +124,15 @@ def test_help_lists_every_command(desk: Desk, caller: Caller) -> None:
     lines = caller.call("JOB.HELP")
     for name in (command.name.encode() for command in desk.jobs.commands()):
         assert any(line == name or line.startswith(name + b" ") for line in lines[1::2]), name
+
+
+def test_command_docs_tell_arguments_group_and_cost(caller: Caller) -> None:
+    [name, docs] = caller.call("COMMAND", "DOCS", "JOB.COMPLETE")
+    facts = as_map(docs)
+    arguments = [as_map(argument) for argument in facts[b"arguments"]]
+    assert (name, facts[b"group"], facts[b"complexity"]) == (b"job.complete", b"job", b"O(1)")
+    assert [(a[b"name"], a[b"type"], a.get(b"token"), a.get(b"flags")) for a in arguments] == [
+        (b"id", b"integer", None, None), (b"result", b"string", None, None), (b"token", b"string", b"TOKEN",
+                                                                              [b"optional"])]
+    [info] = caller.call("COMMAND", "INFO", "JOB.FETCH")
+    assert {b"@jobs", b"@write", b"@blocking"} <= set(info[6])
