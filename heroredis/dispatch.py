@@ -11,7 +11,7 @@ from typing import cast
 
 from heroredis.errors import NO_AUTH, RedisError, shown, wrong_arity
 from heroredis.permission import refuse
-from heroredis.registry import CLOSING, IN_MULTI, NEEDS_AUTH, PAUSED, RESTRICTED, SUBSCRIBED, Entry
+from heroredis.registry import CLOSING, IN_MULTI, NEEDS_AUTH, PAUSED, RESTRICTED, SUBSCRIBED, TRACKING, Entry
 from heroredis.reply import NO_REPLY, POSTPONED, QUEUED, Durable, Wait
 from heroredis.session.client import QueuedCommand
 from heroredis.session.context import Context
@@ -92,7 +92,7 @@ def gated(ctx: Context, entry: Entry, argv: list[bytes]) -> object:
                 raise refused(entry, b"ERR Command not allowed inside a transaction")
             client.queued.append(QueuedCommand(entry, argv))
             return QUEUED
-    return perform(ctx, entry, argv)
+    return perform_tracked(ctx, entry, argv) if gates & TRACKING else perform(ctx, entry, argv)
 
 
 def perform(ctx: Context, entry: Entry, argv: list[bytes], again: bool = False) -> object:
@@ -118,6 +118,24 @@ def perform(ctx: Context, entry: Entry, argv: list[bytes], again: bool = False) 
         _note(ctx, entry, argv, clock.monotonic() - begin)
     if core.monitors and not again and not entry.skip_monitor:
         core.show_to_monitors(ctx.client, ctx.db.index, redacted(entry, argv))
+    return reply
+
+
+def perform_tracked(ctx: Context, entry: Entry, argv: list[bytes], again: bool = False) -> object:
+    """The same for a client that tracks keys: what it reads is remembered."""
+    client = ctx.client
+    tracking = ctx.server.tracking
+    before = tracking.current
+    tracking.current = client
+    try:
+        reply = perform(ctx, entry, argv, again)
+    finally:
+        tracking.current = before
+    command = entry.command
+    if entry.is_read and not entry.is_write and command is not None:
+        tracking.remember(client, [argv[index] for index in command.keys.indexes(argv)])
+    if client.tracked is not None and client.queued is None and not ctx.in_exec and not entry.name.startswith("CLIENT"):
+        client.tracked.caching = False
     return reply
 
 

@@ -9,7 +9,20 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from heroredis.reply import NO_REPLY, NULL_ARRAY, Double, Encoded, Error, Map, Push, SetOf, Several, Simple, Verbatim
+from heroredis.reply import (
+    NO_REPLY,
+    NULL_ARRAY,
+    Double,
+    Encoded,
+    Error,
+    Map,
+    Ordered,
+    Push,
+    SetOf,
+    Several,
+    Simple,
+    Verbatim,
+)
 
 TABLE: Final = 1024
 WHOLE: Final = 1e15
@@ -124,7 +137,11 @@ def _encode_rare(value: object, resp: int, out: list[bytes]) -> None:
 
 
 def _encode_framed(value: object, resp: int, out: list[bytes]) -> None:
-    if isinstance(value, set | frozenset):
+    if isinstance(value, Ordered):
+        out.append(b"%b%d\r\n" % (b"~" if resp == 3 else b"*", len(value.members)))
+        for item in value.members:
+            encode(item, resp, out)
+    elif isinstance(value, set | frozenset):
         out.append(b"%b%d\r\n" % (b"~" if resp == 3 else b"*", len(value)))
         for item in value:
             encode(item, resp, out)

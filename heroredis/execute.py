@@ -9,12 +9,12 @@ import asyncio
 from collections.abc import Callable, Hashable
 from typing import Final
 
-from heroredis.dispatch import call, find_entry, gated, perform, refused, run_write
+from heroredis.dispatch import call, find_entry, gated, perform, perform_tracked, refused, run_write
 from heroredis.encoding import BULK_HEADERS, CRLF, NULL2, NULL3, TABLE, append_number, encode
 from heroredis.errors import ProtocolError, RedisError, wrong_arity
 from heroredis.output import Output
 from heroredis.protocol import RequestReader
-from heroredis.registry import CLOSING, MUTED, Entry
+from heroredis.registry import CLOSING, MUTED, TRACKING, Entry
 from heroredis.reply import NO_REPLY, OK, POSTPONED, Durable, Error, Wait
 from heroredis.session.blocking import Parked
 from heroredis.session.client import Client
@@ -48,6 +48,7 @@ class Session(Output):
         self.on_progress: Callable[[], None] | None = None
         """Called once after input was read that had to wait."""
         client.unblock = self.unblock
+        client.pending_input = self.reader.buffered
         client.wake = self.finish
         client.on_admitted = self.reader.set_authenticated
 
@@ -151,6 +152,7 @@ class Session(Output):
             if client.gates & CLOSING or self._postponed:
                 break
         self._charge(None)
+        client.running = []
         return done - 1 if self._postponed else done
 
     def _charge(self, following: Entry | None) -> Entry | None:
@@ -171,6 +173,7 @@ class Session(Output):
     def _run_carefully(self, entry: Entry, argv: list[bytes]) -> object:
         """A command in a special condition, or one that is timed by itself."""
         client = self.client
+        client.running = argv
         if client.gates == 0:
             reply = perform(self.ctx, entry, argv)
         else:
@@ -184,6 +187,10 @@ class Session(Output):
                 self._parked_muted = True
             else:
                 return NO_REPLY
+        if client.gates & TRACKING:
+            self._answer(entry, argv, reply)
+            self.core.tracking.send_later(client)
+            return NO_REPLY
         return reply
 
     def _failed(self, entry: Entry | None, error: RedisError) -> None:
@@ -284,7 +291,10 @@ class Session(Output):
         try:
             self.ctx.woken_by = woken_by if isinstance(woken_by, bytes) else None
             try:
-                reply = perform(self.ctx, entry, argv, True)
+                if self.client.gates & TRACKING:
+                    reply = perform_tracked(self.ctx, entry, argv, True)
+                else:
+                    reply = perform(self.ctx, entry, argv, True)
             finally:
                 self.ctx.woken_by = None
         except RedisError as error:
@@ -295,6 +305,8 @@ class Session(Output):
                 return False
             self._unpark()
             self._answer(entry, argv, NO_REPLY if self._take_mute() else reply)
+            if self.client.gates & TRACKING:
+                self.core.tracking.send_later(self.client)
         self._go_on()
         return True
 

@@ -63,6 +63,8 @@ def _stats(core: Core) -> Facts:
         ("rejected_connections", str(stats.rejected_connections)), ("total_error_replies", str(stats.errors)),
         ("keyspace_hits", str(_hits(core))), ("keyspace_misses", str(stats.misses + stats.get_misses)),
         ("expired_keys", str(sum(database.expired for database in core.space.databases))),
+        ("tracking_total_keys", str(len(core.tracking.table))), ("tracking_total_items", str(core.tracking.items())),
+        ("tracking_total_prefixes", str(len(core.tracking.prefixes))),
         ("security_events", str(stats.security_events)),
     ]
 

@@ -5,6 +5,7 @@ Knows no request. What leaves goes to `write`, once a turn.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable
 from typing import Final
@@ -16,6 +17,10 @@ from heroredis.reply import Committing, Durable
 from heroredis.session.client import Client
 from heroredis.session.context import Context
 from heroredis.session.core import Core
+
+SMALL: Final = 16 * 1024
+"""Replies of a turn up to here are sent without a look at what waits already."""
+logger = logging.getLogger("heroredis")
 
 
 class Held:
@@ -54,7 +59,10 @@ class Output:
         if self._out and not self._held:
             out = self._out
             self._out = []
-            self._write(out[0] if len(out) == 1 else b"".join(out))
+            data = out[0] if len(out) == 1 else b"".join(out)
+            if len(data) > SMALL and self._is_beyond_limits(len(data)):
+                return
+            self._write(data)
         if self.client.gates & CLOSING and not self._held and not self.closed:
             self.closed = True
             self.client.close()
@@ -66,6 +74,21 @@ class Output:
         encode(message, self.ctx.resp, self._out)
         if not self._running:
             self._flush()
+            if self.stalled:
+                self._is_beyond_limits(0)
+
+    def _is_beyond_limits(self, more: int) -> bool:
+        """End a connection whose peer takes too little of what waits for it."""
+        client = self.client
+        waiting = client.pending_output() + more
+        if not self.core.output_limits.is_beyond(client, waiting, self.core.space.moment.now_ms):
+            return False
+        if not self.closed:
+            self.closed = True
+            self.core.stats.output_limit_disconnections += 1
+            logger.warning("client %d is disconnected: %d bytes wait for it", client.client_id, waiting)
+            (client.abort or client.close)()
+        return True
 
     def _hold(self, reply: Durable) -> None:
         """The reply, and all later ones of this connection, wait for the disk."""

@@ -148,7 +148,7 @@ class Parameters:
         """The value as CONFIG GET shows it; a secret shows only whether it is set."""
         canonical = ALIASES.get(name, name)
         value = self._values[canonical]
-        return MASK if value and TABLE[canonical].flags & SECRET else value
+        return MASK if value and TABLE[canonical].flags & SECRET else TABLE[canonical].kind.shown(value)
 
     def matching(self, pattern: bytes) -> list[tuple[str, bytes]]:
         """Names and values for CONFIG GET; a name without wildcards is shown as it was asked for."""

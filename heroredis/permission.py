@@ -10,6 +10,7 @@ from heroredis.errors import RedisError
 from heroredis.registry import Entry
 from heroredis.session.client import Client
 from heroredis.session.context import Context
+from heroredis.session.listing import describe
 
 REFUSALS: Final = {
     KEY: b"NOPERM this user has no permissions to access one of the keys used as arguments",
@@ -39,7 +40,7 @@ def note_denial(ctx: Context, reason: int, what: bytes, username: bytes) -> None
     client = ctx.client
     now = ctx.server.clock.now_ms()
     context = b"multi" if ctx.in_exec or client.queued is not None else b"toplevel"
-    ctx.server.users.denials.add(Denial(reason, context, what, username, now, client.describe(now).encode()))
+    ctx.server.users.denials.add(Denial(reason, context, what, username, now, describe(client, now).encode()))
 
 
 def refuse(ctx: Context, entry: Entry, argv: list[bytes]) -> None:

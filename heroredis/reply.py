@@ -46,6 +46,13 @@ class SetOf:
         self.items: Final = cast("list[object]", items)
 
 
+class Ordered:
+    """A set whose members are sent in the order given."""
+
+    def __init__(self, members: list[object]) -> None:
+        self.members: Final = members
+
+
 class Push:
     """An out-of-band message: a push in RESP3, an array in RESP2."""
 

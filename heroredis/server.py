@@ -59,6 +59,7 @@ class Server(Core):
         """Everything happens on this loop from now on; before extensions are added."""
         self.loop = loop
         self.commits.loop = loop
+        self.tracking.loop = loop
 
     async def start(self) -> None:
         """Start the extensions in the order in which they were added."""
@@ -81,6 +82,8 @@ class Server(Core):
     def _tick(self) -> None:
         """Remove expired keys, soonest first; more at once as long as there are many."""
         seen = self.space.expire_due(EXPIRE_PER_STEP)
+        if self.tracking.count:
+            self.tracking.limit(self.parameters.integer("tracking-table-max-keys"))
         if self.blocking.ready:
             self.blocking.serve()
         if self.loop is not None:

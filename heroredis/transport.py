@@ -52,6 +52,9 @@ class Connection:
             transport.close()
             return
         client.abort = transport.abort
+        client.pending_output = transport.get_write_buffer_size
+        sock = transport.get_extra_info("socket")
+        client.fd = sock.fileno() if sock is not None else -1
         core.clients[client.client_id] = client
         self._session = Session(core, client, self._write)
         self._listener.connections.add(self)

@@ -34,6 +34,7 @@ def _check_mode(options: tuple[bytes, ...]) -> None:
 def flushdb(ctx: Context, *mode: bytes) -> Reply:
     _check_mode(mode)
     ctx.server.space.flush(ctx.db.index)
+    ctx.server.tracking.flushed()
     return OK
 
 
@@ -42,6 +43,7 @@ def flushdb(ctx: Context, *mode: bytes) -> Reply:
 def flushall(ctx: Context, *mode: bytes) -> Reply:
     _check_mode(mode)
     ctx.server.space.flush(None)
+    ctx.server.tracking.flushed()
     return OK
 
 

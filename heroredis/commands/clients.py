@@ -6,9 +6,10 @@ from heroredis.args import integer, read_int, until_ms
 from heroredis.command import command
 from heroredis.commands.connection import valid_name
 from heroredis.errors import RedisError, shown, syntax, wrong_subcommand
-from heroredis.reply import NO_REPLY, OK, Map, Reply, Verbatim
+from heroredis.reply import NO_REPLY, OK, Reply, Verbatim
 from heroredis.session.client import REPLY_OFF, REPLY_ON, SKIP_NEXT, Client
 from heroredis.session.context import Context
+from heroredis.session.listing import describe
 from heroredis.session.pauses import ALL, WRITES
 
 FILTERS = (b"ID", b"ADDR", b"LADDR", b"USER", b"TYPE", b"SKIPME")
@@ -53,7 +54,7 @@ def client_info(ctx: Context) -> Reply:
 
 
 def _line(ctx: Context, client: Client) -> bytes:
-    return client.describe(ctx.now_ms).encode()
+    return describe(client, ctx.now_ms).encode()
 
 
 @command("CLIENT LIST", "All connections.", group="connection", since="2.4.0", flags="admin noscript loading stale")
@@ -113,8 +114,8 @@ def _is_type(client: Client, name: bytes) -> bool:
     """Whether the client is of a type as CLIENT LIST and CLIENT KILL know it."""
     kind = name.lower()
     if kind == b"normal":
-        return not (client.channels or client.patterns)
-    return kind == b"pubsub" and bool(client.channels or client.patterns)
+        return not (client.channels or client.patterns or client.shards)
+    return kind == b"pubsub" and bool(client.channels or client.patterns or client.shards)
 
 
 def _check_filter(word: bytes, value: bytes) -> None:
@@ -220,15 +221,3 @@ def client_pause(ctx: Context, timeout: bytes, *mode: bytes) -> Reply:
 def client_unpause(ctx: Context) -> Reply:
     ctx.server.unpause()
     return OK
-
-
-@command("CLIENT TRACKINGINFO", "State of client-side caching: off.", group="connection", since="6.2.0",
-         flags="noscript loading stale")
-def client_trackinginfo(ctx: Context) -> Reply:
-    return Map([(b"flags", frozenset({b"off"})), (b"redirect", -1), (b"prefixes", [])])
-
-
-@command("CLIENT GETREDIR", "Client-side caching is off: -1.", group="connection", since="6.0.0",
-         flags="noscript loading stale")
-def client_getredir(ctx: Context) -> Reply:
-    return -1

@@ -112,6 +112,7 @@ def reset(ctx: Context) -> Reply:
     ctx.server.leave_multi(ctx.client)
     ctx.server.channels.forget(ctx.client)
     ctx.server.leave_monitors(ctx.client)
+    ctx.server.tracking.disable(ctx.client)
     ctx.client.gates &= ~SUBSCRIBED
     ctx.select(0)
     ctx.speak(2)

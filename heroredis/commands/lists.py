@@ -279,8 +279,8 @@ def _move(ctx: Context, source: bytes, destination: bytes, from_left: bool, to_l
         target.push_left(element)
     else:
         target.push_right(element)
-    _emptied(ctx, source, items, "lpop" if from_left else "rpop")
     ctx.db.changed(destination, "lpush" if to_left else "rpush", LIST)
+    _emptied(ctx, source, items, "lpop" if from_left else "rpop")
     return element
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from heroredis.command import ALL, command
-from heroredis.dispatch import perform
+from heroredis.dispatch import perform, perform_tracked
 from heroredis.encoding import encoded
 from heroredis.errors import EXEC_ABORT, RedisError
 from heroredis.permission import refuse_queued
-from heroredis.registry import IN_MULTI, RESTRICTED
+from heroredis.registry import IN_MULTI, RESTRICTED, TRACKING
 from heroredis.reply import NULL_ARRAY, OK, Committing, Durable, Encoded, Error, Reply, Wait
 from heroredis.session.client import QueuedCommand
 from heroredis.session.commits import Joint
@@ -70,7 +70,10 @@ def _run_all(ctx: Context, queued: list[QueuedCommand]) -> Reply:
         try:
             if ctx.client.gates & RESTRICTED:
                 refuse_queued(ctx, command_.entry, command_.argv)
-            reply = perform(ctx, command_.entry, command_.argv)
+            if ctx.client.gates & TRACKING:
+                reply = perform_tracked(ctx, command_.entry, command_.argv)
+            else:
+                reply = perform(ctx, command_.entry, command_.argv)
         except RedisError as error:
             ctx.server.stats.count_error(error.message)
             reply = Error(error.message)

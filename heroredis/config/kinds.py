@@ -38,6 +38,10 @@ class Kind:
         """The value as a number, where it is one."""
         return None
 
+    def shown(self, value: bytes) -> bytes:
+        """The value as CONFIG GET shows it."""
+        return value
+
     def written(self, value: bytes) -> list[bytes]:
         """The arguments of the line, or lines, that set it in a redis.conf."""
         return [value]
@@ -271,8 +275,12 @@ class Events(Kind):
         letters = frozenset(words[0].replace(b"A", ALL_EVENTS))
         if not letters <= KNOWN_EVENTS:
             raise ValueError("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")
-        shown = b"A" if frozenset(ALL_EVENTS) <= letters else _only(ALL_EVENTS + b"n", letters)
-        return shown + _only(b"KEm", letters)
+        kept = b"A" + _only(b"n", letters) if frozenset(ALL_EVENTS) <= letters else _only(ALL_EVENTS + b"n", letters)
+        return kept + _only(b"KEm", letters)
+
+    def shown(self, value: bytes) -> bytes:
+        """Behind A, Redis does not show n."""
+        return b"A" + value[2:] if value.startswith(b"An") else value
 
 
 def _only(order: bytes, letters: frozenset[int]) -> bytes:

@@ -20,6 +20,7 @@ HASH: Final = 5
 ZSET: Final = 6
 EXPIRED: Final = 7
 EVICTED: Final = 8
+STREAM: Final = 9
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -52,6 +53,17 @@ class Changes:
             self.active = True
         else:
             self._listeners.append(listener)
+
+    def listen_to_all(self, listener: ChangeListener) -> None:
+        """Tell `listener` of every key, once, until it is ignored."""
+        if listener not in self._all:
+            self._all.append(listener)
+        self.active = True
+
+    def ignore(self, listener: ChangeListener) -> None:
+        if listener in self._all:
+            self._all.remove(listener)
+        self.active = bool(self._interest) or bool(self._all)
 
     def watch(self, token: tuple[int, bytes]) -> None:
         self._interest[token] = self._interest.get(token, 0) + 1

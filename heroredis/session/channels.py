@@ -14,6 +14,7 @@ class Channels:
     def __init__(self) -> None:
         self.exact: Final[dict[bytes, dict[Client, None]]] = {}
         self.patterns: Final[dict[bytes, dict[Client, None]]] = {}
+        self.shards: Final[dict[bytes, dict[Client, None]]] = {}
 
     def join(self, table: dict[bytes, dict[Client, None]], own: dict[bytes, None], client: Client, name: bytes) -> None:
         own[name] = None
@@ -34,6 +35,15 @@ class Channels:
             self.leave(self.exact, client.channels, client, name)
         for name in list(client.patterns):
             self.leave(self.patterns, client.patterns, client, name)
+        for name in list(client.shards):
+            self.leave(self.shards, client.shards, client, name)
+
+    def publish_shard(self, channel: bytes, message: bytes) -> int:
+        """The same to the listeners of a shard channel."""
+        listeners = list(self.shards.get(channel, ()))
+        for client in listeners:
+            client.send([b"smessage", channel, message])
+        return len(listeners)
 
     def publish(self, channel: bytes, message: bytes) -> int:
         """Send to everyone who listens; how many got it."""

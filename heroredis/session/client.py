@@ -15,6 +15,10 @@ SKIP_NEXT: Final = 2
 SKIP_THIS: Final = 3
 
 
+def nothing() -> int:
+    return 0
+
+
 class Client:
     """Who is connected, and what the connection has said about itself. Times are Unix milliseconds."""
 
@@ -47,6 +51,15 @@ class Client:
         self.shards: dict[bytes, None] = {}
         self.push: Callable[[object], None] | None = None
         self.reply_mode = REPLY_ON
+        self.is_monitor = False
+        self.tracked: Tracked | None = None
+        self.fd = -1
+        self.running: list[bytes] = []
+        """The request that runs now, where it is no plain one."""
+        self.pending_input: Callable[[], int] = nothing
+        self.pending_output: Callable[[], int] = nothing
+        self.soft_since_ms = 0
+        """Since when more waits for the client than may for long."""
         self.no_evict = False
         self.no_touch = False
         self.unblock: Callable[[bool], bool] | None = None
@@ -105,36 +118,20 @@ class Client:
         if self.wake is not None:
             self.wake()
 
-    def flags(self) -> str:
-        shown = ""
-        if self.is_blocked:
-            shown += "b"
-        if self.queued is not None:
-            shown += "x"
-        if self.touched:
-            shown += "d"
-        if self.channels or self.patterns:
-            shown += "P"
-        if self.laddr.startswith("/"):
-            shown += "U"
-        return shown or "N"
 
-    def describe(self, now_ms: int) -> str:
-        """One line of CLIENT LIST."""
-        multi = -1 if self.queued is None else len(self.queued)
-        name = self.name.decode("utf-8", "backslashreplace")
-        library = self.lib_name.decode("utf-8", "backslashreplace")
-        version = self.lib_version.decode("utf-8", "backslashreplace")
-        command = "NULL" if self.last_entry is None else self.last_entry.name.lower().replace(" ", "|")
-        return (
-            f"id={self.client_id} addr={self.addr} laddr={self.laddr} fd=-1 name={name} "
-            f"age={max(0, now_ms - self.created_ms) // 1000} idle={max(0, now_ms - self.active_ms) // 1000} "
-            f"flags={self.flags()} db={self.db_index} sub={len(self.channels)} psub={len(self.patterns)} ssub=0 "
-            f"multi={multi} qbuf=0 qbuf-free=0 argv-mem=0 "
-            f"multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0 events=r cmd={command} "
-            f"user={self.user.decode('utf-8', 'backslashreplace')} redir=-1 resp={self.resp} "
-            f"lib-name={library} lib-ver={version}"
-        )
+class Tracked:
+    """How a client tracks keys (CLIENT TRACKING)."""
+
+    def __init__(self) -> None:
+        self.redirect = 0
+        """The number of the client that is told instead; 0 = itself."""
+        self.bcast = False
+        self.optin = False
+        self.optout = False
+        self.noloop = False
+        self.caching = False
+        self.broken = False
+        self.prefixes: dict[bytes, None] = {}
 
 
 class QueuedCommand:

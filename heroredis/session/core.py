@@ -25,9 +25,12 @@ from heroredis.session.channels import Channels
 from heroredis.session.client import Client
 from heroredis.session.commits import Commits
 from heroredis.session.keeper import Keeper
+from heroredis.session.listing import OutputLimits
+from heroredis.session.notify import Notifications
 from heroredis.session.observing import NEVER, Latency, Slowlog, monitor_line
 from heroredis.session.owner import Owner
 from heroredis.session.pauses import Pauses
+from heroredis.session.tracking import Tracking
 from heroredis.session.tuned import Tuned
 from heroredis.session.watch import Watches
 
@@ -47,6 +50,7 @@ class Stats:
         self.errors = 0
         self.by_code: dict[bytes, int] = {}
         self.security_events = 0
+        self.output_limit_disconnections = 0
         self.hits = 0
         self.misses = 0
         self.get_misses = 0
@@ -80,10 +84,13 @@ class Core:
         self.slowlog: Final = Slowlog(parameters)
         self.latency: Final = Latency(parameters)
         self.pauses: Final = Pauses()
+        self.output_limits: Final = OutputLimits()
         self.monitors: Final[dict[Client, None]] = {}
         self.gates = 0
         """The bits that every client has."""
         self.clients: Final[dict[int, Client]] = {}
+        self.tracking: Final = Tracking(self.space, self.clients)
+        self.notifications: Final = Notifications(self.space, self.channels, parameters)
         self.owners: Final[list[Owner]] = []
         self.owned: tuple[bytes, ...] = ()
         self.owned_first = bytes(256)
@@ -99,7 +106,11 @@ class Core:
         """Writes the present parameters into the redis.conf of the start; OSError. None when there was no file."""
         self._last_client = 0
         parameters.when_changed("slowlog-log-slower-than slowlog-max-len latency-monitor-threshold", self.adapt)
+        parameters.when_changed("notify-keyspace-events", self.notifications.adapt)
+        parameters.when_changed("client-output-buffer-limit", self._adapt_output)
         self.adapt()
+        self._adapt_output()
+        self.notifications.adapt()
 
     def new_client(self, addr: str, laddr: str, close: Callable[[], None]) -> Client:
         self._last_client += 1
@@ -114,6 +125,7 @@ class Core:
         self.watches.forget(client)
         self.channels.forget(client)
         self.leave_monitors(client)
+        self.tracking.disable(client)
         for owner in self.owners:
             owner.client_closed(client)
 
@@ -133,13 +145,19 @@ class Core:
         self.set_gate(OBSERVED, bool(self.monitors) or closely)
         return ""
 
+    def _adapt_output(self) -> str:
+        self.output_limits.set(self.parameters.get("client-output-buffer-limit"))
+        return ""
+
     def monitor(self, client: Client) -> None:
         self.monitors[client] = None
+        client.is_monitor = True
         self.adapt()
 
     def leave_monitors(self, client: Client) -> None:
         if client in self.monitors:
             del self.monitors[client]
+            client.is_monitor = False
             self.adapt()
 
     def show_to_monitors(self, client: Client, database: int, argv: list[bytes]) -> None:
@@ -150,6 +168,8 @@ class Core:
 
     def key_missed(self, database: int, key: bytes) -> None:
         """A key was looked for to be read, and is not there."""
+        if self.notifications.tells_misses:
+            self.notifications.missed(database, key)
 
     def pause(self, until_ms: int, mode: int) -> None:
         """CLIENT PAUSE."""
