@@ -86,6 +86,7 @@ class Session(Output):
         self._running = True
         done = self._run_requests(FAIRNESS)
         self._running = False
+        self.client.running = []
         core.stats.commands += done
         if done >= FAIRNESS:
             self.schedule()
@@ -152,7 +153,6 @@ class Session(Output):
             if client.gates & CLOSING or self._postponed:
                 break
         self._charge(None)
-        client.running = []
         return done - 1 if self._postponed else done
 
     def _charge(self, following: Entry | None) -> Entry | None:
