@@ -20,9 +20,12 @@ GROUPS: Final = frozenset({
 MORE_CATEGORIES: Final = {
     "COMMAND": "connection", "DBSIZE": "keyspace", "FLUSHALL": "keyspace dangerous", "FLUSHDB": "keyspace dangerous",
     "INFO": "dangerous", "KEYS": "dangerous", "LASTSAVE": "admin dangerous", "MIGRATE": "dangerous",
-    "RESTORE": "dangerous", "ROLE": "admin dangerous", "SWAPDB": "keyspace dangerous",
+    "RESTORE": "dangerous", "ROLE": "admin dangerous", "SORT": "set sortedset dangerous",
+    "SORT_RO": "set sortedset dangerous", "SWAPDB": "keyspace dangerous",
 }
 """ACL categories that do not follow from group and flags."""
+OTHER_CATEGORY: Final = {"WAIT": "connection", "SORT": "list", "SORT_RO": "list"}
+"""Instead of the one that follows from the group."""
 UNLIMITED: Final = 1 << 30
 Handler = Callable[..., object]
 KeyFinder = Callable[[list[bytes]], list[int]]
@@ -72,11 +75,12 @@ def counted_keys(at: int) -> KeySpec:
 
 
 def stored_counted_keys(at: int) -> KeySpec:
-    """The first argument, where the result goes, and keys behind a count at index `at`."""
+    """The first argument, where the result goes, and keys behind a count at index `at`; none when that is wrong."""
     sources = counted_keys(at)
 
     def find(argv: list[bytes]) -> list[int]:
-        return [1, *sources.indexes(argv)]
+        found = sources.indexes(argv)
+        return [1, *found] if found else []
 
     return KeySpec(1, 1, 1, find)
 
@@ -128,7 +132,7 @@ class Command:
             found.append("dangerous")
         by_group = {"generic": "keyspace", "sorted-set": "sortedset", "transactions": "transaction", "server": "",
                     "job": "jobs"}
-        found.append("connection" if self.name == "WAIT" else by_group.get(self.group, self.group))
+        found.append(OTHER_CATEGORY.get(self.name) or by_group.get(self.group, self.group))
         found += MORE_CATEGORIES.get(self.name.partition(" ")[0], "").split()
         return sorted({name for name in found if name})
 

@@ -105,6 +105,10 @@ REQUESTS: Final = [
     "OBJECT HELP", "PING x", "PING", "GET", "GET a b", "NOPE a", "CONFIG GET a", "CONFIG NOPE a", "HSET a f v f2 v2",
     "hget a f", "EXPIRE a 10 NX", "WATCH a b", "SUBSCRIBE a", "SCAN 0", "KEYS a", "SELECT 1", "MULTI x", "CLIENT ID x",
     "PUBLISH a b", "TOUCH a a a", "SWAPDB 0 1", "MOVE a 1", "COMMAND GETKEYS GET a", "COMMAND COUNT",
+    "SORT a BY w_* GET x STORE b", "SORT a", "SORT a STORE b STORE c", "SORT a GET STORE b", "SORT a STORE",
+    "SORT_RO a BY b GET c", "ZUNIONSTORE d 2 a b", "ZUNIONSTORE d 3 a b", "ZINTERSTORE d x a b", "ZDIFFSTORE d 1 a",
+    "ZUNION 2 a b WITHSCORES", "ZINTER 1 a", "ZDIFF 2 a b", "ZINTERCARD 2 a b LIMIT 1", "SINTERCARD 2 a b",
+    "SINTERSTORE d a b", "SMOVE a b c", "ZRANGESTORE d a 0 1", "ZMPOP 2 a b MIN", "BZMPOP 0 1 a MAX", "BZPOPMIN a b 0",
 ]
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.differential import grammar, grammar_sets, grammar_values, grammar_zsets
+from tests.differential import grammar, grammar_sets, grammar_sorting, grammar_values, grammar_zsets
 from tests.differential.compare import Pair, compare_dumps
 from tests.differential.grammar import Command
 from tests.differential.harness import Wire
@@ -26,6 +26,7 @@ GROUPS: Final = {
     "sets": grammar_sets.SETS,
     "debug": grammar_values.DEBUG,
     "sorted sets": grammar_zsets.ZSETS, "combined sorted sets": grammar_zsets.ALGEBRA,
+    "sorting": grammar_sorting.SORTING,
 }
 ordinary = settings(
     max_examples=EXAMPLES, deadline=None, derandomize=os.environ.get("CI") == "true", print_blob=True,
