@@ -153,6 +153,7 @@ class ServerFactory:
             poll_interval_s=parse_duration_ms(config.jobs.queue_poll_interval) / 1000,
             handlers=handlers or Handlers(), stuck_ms=parse_duration_ms(config.jobs.stuck_after),
             limits=Limits(config.jobs.max_params, config.jobs.max_result, config.jobs.poison_after),
+            index_path=Path(config.data_dir) / "jobsindex" if config.jobs.index else None,
         )
         try:
             server.add_extension(self._jobs)

@@ -160,6 +160,7 @@ class JobsSettings:
                                "reason poison; 0 = never")
     stuck_after: str = option("10m", _duration, "how long a handler may run, beyond its timeout, before the log "
                               "names it as stuck; 0 = no such alarm")
+    index: bool = option(True, _truth, "the index by which jobs are searched", flag="--no-job-index")
     grace: str = option("10s", _duration, "how long running handlers may go on when the server stops")
 
 

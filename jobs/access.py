@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Final
 
 from heroredis.extension import Command, RedisError
 from jobs.arguments import fetch_options
+from jobs.query_parser import parse
 from jobs.redis_queue import QUEUE_PREFIX
+from jobs.search_commands import topics_named
 
 EVERY_TOPIC: Final = QUEUE_PREFIX + b"*"
 """Stands for all topics: a user needs a pattern that permits this key."""
@@ -22,12 +23,15 @@ def queues_of(command: Command, argv: list[bytes], topic_of: Callable[[int], str
             return [QUEUE_PREFIX + topic.encode() for topic in fetch_options(argv[3:], "")[0]]
         except RedisError:
             return [EVERY_TOPIC]
-    if command.name == "JOB.LIST":
-        topics = [word for option, word in pairwise(argv) if option.upper() == b"TOPIC"]
-        return [QUEUE_PREFIX + topic for topic in topics] or [EVERY_TOPIC]
+    if command.name in ("JOB.LIST", "JOB.BULK"):
+        try:
+            topics = topics_named(argv, parse)
+        except RedisError:
+            topics = None
+        return [EVERY_TOPIC] if topics is None else [QUEUE_PREFIX + topic for topic in topics]
     if command.name in ("JOB.STATS", "JOB.TOPICS", "JOB.WORKERS", "JOB.EVENTS", "JOB.SCHEDULE LIST"):
-        topics = argv[1:] if command.name == "JOB.STATS" else []
-        return [QUEUE_PREFIX + topic for topic in topics] or [EVERY_TOPIC]
+        named = argv[1:] if command.name == "JOB.STATS" else []
+        return [QUEUE_PREFIX + topic for topic in named] or [EVERY_TOPIC]
     found = []
     for name, word in zip(command.arguments, argv[command.words :], strict=False):
         if name == "topic":

@@ -29,10 +29,10 @@ from jobs.feed import Feed
 from jobs.manager import JobManager
 from jobs.options import PLAIN
 from jobs.schedule_commands import ScheduleCommands
+from jobs.search_commands import MAX_COUNT, SearchCommands
 from jobs.states import ENDED, STATES
 from jobs.steer_commands import SteerCommands
 
-MAX_COUNT: Final = 1000
 DEFAULT_HISTORY: Final = 100
 
 
@@ -44,13 +44,15 @@ class JobCommands:
         self.steering: Final = SteerCommands(manager)
         self._events: Final = EventCommands(feed)
         self._schedules: Final = ScheduleCommands(manager)
+        self.searching: Final = SearchCommands(manager)
 
     def commands(self) -> list[Command]:
         handlers: dict[str, Callable[..., Reply]] = {
             "JOB.CREATE": self.create, "JOB.MCREATE": self.mcreate, "JOB.GET": self.get, "JOB.HISTORY": self.history,
             "JOB.STATUS": self.status, "JOB.FETCH": self.fetch, "JOB.COMPLETE": self.complete, "JOB.FAIL": self.fail,
-            "JOB.LIST": self.list_, "JOB.STATS": self.stats, "JOB.TOPICS": self.topics, "JOB.WAIT": self.wait,
+            "JOB.STATS": self.stats, "JOB.TOPICS": self.topics, "JOB.WAIT": self.wait,
             "JOB.HELP": self.help, **self.steering.handlers(), **self._events.handlers(), **self._schedules.handlers(),
+            **self.searching.handlers(),
         }
         return [
             command(name, summary, group="job", since="0.1.0", flags=flags, keys=NO_KEYS,
@@ -114,21 +116,6 @@ class JobCommands:
     def fail(self, ctx: Context, job_id: bytes, error: bytes, *options: bytes) -> Reply:
         token, dead = token_of(options, ("DEAD",))
         return Durable(OK, self._manager().fail(job_id_of(job_id), error, author(ctx.client), token, final=dead))
-
-    def list_(self, ctx: Context, *options: bytes) -> Reply:
-        found = Args(options).options(("IDS",), {"TOPIC": decoded, "STATE": decoded, "CURSOR": natural,
-                                                 "COUNT": natural})
-        topic, state = found.get("TOPIC"), found.get("STATE")
-        cursor, count = found.get("CURSOR", 0), found.get("COUNT", 50)
-        if isinstance(state, str) and state not in STATES:
-            raise BadOption(f"state {state!r} does not exist, give one of {', '.join(STATES)}")
-        if not isinstance(count, int) or not 1 <= count <= MAX_COUNT:
-            raise BadOption(f"give a COUNT of 1 to {MAX_COUNT}")
-        following, jobs = self._manager().list_jobs(
-            topic if isinstance(topic, str) else None, state if isinstance(state, str) else None,
-            cursor if isinstance(cursor, int) else 0, count)
-        shown: list[object] = [job.job_id if "IDS" in found else Map(job_pairs(job)) for job in jobs]
-        return [b"%d" % following, shown]
 
     def stats(self, ctx: Context, *topic: bytes) -> Reply:
         if len(topic) > 1:

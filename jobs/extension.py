@@ -22,6 +22,8 @@ from jobs.commands import JobCommands
 from jobs.event_commands import TOKEN as EVENTS
 from jobs.feed import Feed, Page, Work
 from jobs.handlers import Handlers
+from jobs.index_feed import feed_of
+from jobs.indexer import Indexer
 from jobs.job import Job
 from jobs.limits import Limits
 from jobs.manager import JobManager
@@ -44,13 +46,14 @@ class JobsExtension(Extension):
 
     def __init__(self, *, path: Path, durability: str, workers: int, poll_interval_s: float, handlers: Handlers,
                  open_store: Callable[[], JobStore] | None = None, limits: Limits | None = None,
-                 stuck_ms: int = 0) -> None:
+                 stuck_ms: int = 0, index_path: Path | None = None) -> None:
         self._open: Final = open_store or (lambda: OurDBStore(OurDB(path, durability=durability)))
         self._workers: Final = workers
         self._poll_interval_s: Final = poll_interval_s
         self._handlers: Final = handlers
         self._limits: Final = limits or Limits()
         self._stuck_ms: Final = stuck_ms
+        self._index_path: Final = index_path
         self._core: Core | None = None
         self._manager: JobManager | None = None
         self._pool: WorkerPool | None = None
@@ -95,6 +98,9 @@ class JobsExtension(Extension):
         feed = Feed(store, core.commits.when_done, lambda: self._follow(feed), self._in_thread,
                     lambda: core.signal(EVENTS))
         self._feed = feed
+        if self._index_path is not None:
+            manager.search.indexer = Indexer(self._index_path, feed_of(store))
+        self._commands.searching.answers.signal = core.signal
         manager.defaults_of = self._handlers.defaults
         manager.on_push = self._pushed
         manager.on_end = self._ended
@@ -112,11 +118,15 @@ class JobsExtension(Extension):
             logger.info("%d unfinished jobs are back in line", live)
         self.pool.start()
         self._arm()
+        if self.manager.search.indexer is not None:
+            self.manager.search.indexer.start()
 
     async def stop(self, grace_s: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
         await self.pool.stop(grace_s)
+        if self.manager.search.indexer is not None:
+            await asyncio.to_thread(self.manager.search.indexer.stop)
         await asyncio.to_thread(self.manager.store.close)
 
     def _pushed(self, topic: str) -> None:
@@ -194,6 +204,7 @@ class JobsExtension(Extension):
     def client_closed(self, client: Client) -> None:
         if self._manager is not None:
             self._commands.steering.gone(client)
+            self._commands.searching.answers.gone(client)
             self.manager.owner_gone(client.client_id, "server")
 
     def info(self) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -203,4 +214,8 @@ class JobsExtension(Extension):
                   ("jobs_paused_topics", str(len(self.manager.paused)))]
         facts += [("jobs_workers", str(len(self.pool.workers))), ("jobs_busy_workers", str(len(self.pool.running()))),
                   ("jobs_ignored_pushes", str(self._plain_keys.ignored_pushes))]
+        indexer = self.manager.search.indexer
+        if indexer is not None:
+            facts += [("jobs_index_behind", str(indexer.behind)), ("jobs_index_rebuilt", str(indexer.rebuilt)),
+                      ("jobs_index_problem", indexer.problem)]
         return [("jobs", facts)]

@@ -12,6 +12,7 @@ from typing import Final, cast
 
 from heroredis.extension import Clock, Committing, JobView
 from jobs.admission import Defer
+from jobs.bulk import Done, bulk
 from jobs.counts import Counts
 from jobs.errors import BadOption, no_job, stored
 from jobs.job import Job, params_bytes, to_json
@@ -19,8 +20,10 @@ from jobs.lifecycle import SLICE
 from jobs.limits import Limits
 from jobs.notes import Note, ScheduleNote
 from jobs.options import PLAIN, Moment, chosen, moment_ms
+from jobs.query import Query
 from jobs.queue import JobQueue
 from jobs.schedules import Schedules
+from jobs.search import Search
 from jobs.states import ACTIVE, ENDED, ERROR, NEW, STATES, Reason
 from jobs.steering import Steering
 from jobs.store import JobStore
@@ -37,6 +40,7 @@ class JobManager(Steering):
                  rng: random.Random | None = None, limits: Limits | None = None) -> None:
         super().__init__(store, queue, clock, defer, rng, limits)
         self.schedules: Final = Schedules(self)
+        self.search: Final = Search(self.find, self.history, lambda: self.store.next_id() - 1, clock)
         self._ends: Final[dict[int, list[asyncio.Future[None]]]] = {}
         self._awaited: Committing | None = None
         self._awaiting: list[asyncio.Future[None]] = []
@@ -261,6 +265,34 @@ class JobManager(Steering):
             return iter(sorted((i for i in self.live if not cursor or i < cursor), reverse=True))
         last = self.store.next_id() - 1
         return iter(range(min(last, cursor - 1) if cursor else last, 0, -1))
+
+    async def search_jobs(self, query: str, cursor: int = 0, count: int = 50) -> tuple[int, list[Job]]:
+        """Jobs that fit a query (docs/query.md), newest first, as list_jobs. Raises QueryError, Refused."""
+        page = await self.search.page(self.search.parse(query), cursor, count)
+        return page.cursor, page.jobs
+
+    async def count_jobs(self, query: str) -> int:
+        """How many jobs fit a query."""
+        return await self.search.count(self.search.parse(query))
+
+    async def jobs_as_of(self, moment_ms: int, query: str = "", cursor: int = 0,
+                         count: int = 50) -> tuple[int, list[Job]]:
+        """Jobs as they were at a moment, as far as their history is kept."""
+        page = await self.search.as_of(moment_ms, self.search.parse(query), cursor, count)
+        return page.cursor, page.jobs
+
+    async def bulk(self, action: str, query: str | Query, *, by: str = "api", dry_run: bool = False) -> Done:
+        """Retry, cancel or delete all jobs that fit a query and whose state allows it; `dry_run` only counts."""
+        wanted = self.search.parse(query) if isinstance(query, str) else query
+        return await bulk(self.search, action, wanted, lambda job_id: self._act(action, job_id, by), self._committed,
+                          dry_run)
+
+    def _act(self, action: str, job_id: int, by: str) -> Committing:
+        if action == "retry":
+            return self.requeue(job_id, by)
+        if action == "cancel":
+            return self.cancel(job_id, by)
+        return self.delete(job_id, by)
 
     def to_json(self, job: JobView) -> bytes:
         return to_json(cast("Job", job))

@@ -5,6 +5,7 @@ A block is four columns rather than objects: the callers put them together as th
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
 from typing import Final
 
@@ -18,6 +19,7 @@ from ourdb.segment import Segment
 
 BLOCK: Final = 256
 BLOCK_BYTES: Final = 1024 * 1024
+MARK_EVERY: Final = 64 * 1024
 
 
 class Block:
@@ -28,6 +30,8 @@ class Block:
         self.ids: Final[list[int]] = []
         self.times: Final[list[int]] = []
         self.payloads: Final[list[bytes | None]] = []
+        self.full = False
+        """Whether it ends where the next one begins, not where the segment does."""
 
     def cut(self, length: int) -> None:
         """Keep the first ones."""
@@ -65,17 +69,24 @@ class Live:
 
 class Feed:
     """Valid records of one segment with log sequence numbers above `since` and below `end`, damage stepped over, a
-    batch only as a whole; with `live` only the values that are the newest of their id."""
+    batch only as a whole; with `live` only the values that are the newest of their id. It begins at `offset`, behind
+    the record `lsn`; 0 = at the beginning."""
 
-    def __init__(self, segment: Segment, since: int, end: int, live: Live | None) -> None:
+    def __init__(self, segment: Segment, since: int, end: int, live: Live | None, lsn: int = 0,
+                 offset: int = 0) -> None:
         self._window: Final = Window(segment)
         self._salt: Final = segment.salt
         self._base: Final = segment.number << 32
         self._since: Final = since
         self._end: Final = end
         self._live: Final = live
-        self._offset = SEGMENT_HEADER_SIZE
-        self._lsn = segment.head.first_lsn - 1
+        self._offset = offset or SEGMENT_HEADER_SIZE
+        self._lsn = lsn if offset else segment.head.first_lsn - 1
+
+    @property
+    def reached(self) -> tuple[int, int]:
+        """Sequence number and end of the last record of the block that `block` gave out."""
+        return self._lsn, self._offset
 
     def block(self) -> Block | None:
         """The next ones; None at the end."""
@@ -116,7 +127,26 @@ class Feed:
                 whole = len(ids)
                 if whole >= BLOCK or size_left <= 0:
                     self._offset, self._lsn = offset, last_lsn
+                    out.full = True
                     return out
         self._offset = window.end
         out.cut(whole)
         return out if whole else None
+
+
+class Marks:
+    """Where records of a segment begin, here and there, so that a later reader need not start at its beginning. May be
+    used by several threads."""
+
+    def __init__(self) -> None:
+        self._places: Final[list[tuple[int, int]]] = []
+
+    def before(self, since: int) -> tuple[int, int]:
+        """A record at or below this number, and the offset behind it; zeros when none is known."""
+        at = bisect_right(self._places, (since, 1 << 62))
+        place = self._places[at - 1] if at else (0, 0)
+        return place if place[0] <= since else (0, 0)
+
+    def add(self, lsn: int, offset: int) -> None:
+        if not self._places or offset >= self._places[-1][1] + MARK_EVERY:
+            self._places.append((lsn, offset))

@@ -10,7 +10,7 @@ from typing import Final, cast
 from ourdb.checkpoint import Mark
 from ourdb.checksum import crc32
 from ourdb.errors import CorruptRecord, CursorTooOld
-from ourdb.feed import Block, Feed, Live
+from ourdb.feed import Block, Feed, Live, Marks
 from ourdb.index import Index
 from ourdb.log import Log
 from ourdb.record import (
@@ -61,6 +61,7 @@ class Reader:
         self._segments: Final = segments
         self._log: Final = log
         self._follow: Final = follow
+        self._marks: Final[dict[int, Marks]] = {}
 
     def quick(self, position: int, record_id: int) -> bytes | None:
         """The payload of a whole value of this id that lies in the mapping; None = look again with `value`."""
@@ -144,9 +145,14 @@ class Reader:
                 continue
             if segment.head.first_lsn >= end:
                 return
-            feed = Feed(segment, since, end, live)
+            marks = self._marks.setdefault(segment.number, Marks())
+            lsn, offset = marks.before(since)
+            feed = Feed(segment, since, end, live, lsn, offset)
             block = feed.block()
             while block is not None:
+                if block.full:
+                    lsn, offset = feed.reached
+                    marks.add(lsn, offset)
                 yield block
                 block = feed.block()
 

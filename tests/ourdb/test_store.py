@@ -149,6 +149,16 @@ def test_changes_come_in_order_after_a_sequence_number(tmp_path: Path) -> None:
         assert [(change.id, change.data) for change in last] == [(3, None)]
 
 
+def test_changes_after_any_number_are_the_same_however_they_were_read_before(tmp_path: Path) -> None:
+    with OurDB(tmp_path, segment_size=256 * 1024) as db:
+        for number in range(3000):
+            db.append(b"%d" % number * 50, number // 2)
+        db.commit().wait(10)
+        whole = [change.lsn for change in db.changes()]
+        for since in (2999, 2000, 1, 1500, 2998, 700, 0):
+            assert [change.lsn for change in db.changes(since)] == whole[since:]
+
+
 def test_a_second_writer_is_told_who_holds_the_store(tmp_path: Path) -> None:
     code = (f"from ourdb import OurDB\ntry:\n OurDB({str(tmp_path)!r})\n"
             "except Exception as error: print(type(error).__name__, error)")
