@@ -85,6 +85,10 @@ ENCODINGS: Final = st.one_of(
     call("HSETNX", keys, long, long), call("HMSET", keys, long, long), call("HINCRBY", keys, long, st.just(b"100")),
     call("HDEL", keys, long), call("SADD", keys, long), call("SADD", keys, long, long), call("SREM", keys, long),
     call("SUNIONSTORE", keys, keys, keys),
+    call("ZADD", keys, st.just(b"1"), long), call("ZADD", keys, st.just(b"2"), long, st.just(b"1"), long),
+    call("ZREM", keys, long),
+    call("ZRANGESTORE", keys, keys, st.just(b"0"), st.just(b"1")), call("ZINCRBY", keys, st.just(b"1"), long),
+    call("SMOVE", keys, keys, long), call("SDIFFSTORE", keys, keys, keys),
     call("COPY", keys, keys, word("REPLACE")), call("RENAME", keys, keys), call("DEL", keys))
 
 PAYLOADS: Final = (

@@ -37,7 +37,7 @@ def some(name: bytes, parts: st.SearchStrategy[tuple[bytes, ...]]) -> st.SearchS
 values: Final = st.one_of(
     texts.map(lambda text: (b"SET", b"k", text)), some(b"RPUSH", st.tuples(texts)), some(b"SADD", st.tuples(texts)),
     some(b"SADD", st.tuples(st.integers(-(1 << 63), (1 << 63) - 1).map(lambda number: b"%d" % number))),
-    some(b"HSET", st.tuples(texts, texts)))
+    some(b"HSET", st.tuples(texts, texts)), some(b"ZADD", st.tuples(scores, texts)))
 limits: Final = st.sampled_from((b"0", b"1", b"3", b"100"))
 READERS: Final[dict[bytes, Command]] = {
     b"string": (b"GET", b"k"), b"list": (b"LRANGE", b"k", b"0", b"-1"), b"hash": (b"HGETALL", b"k"),
