@@ -9,6 +9,7 @@ from typing import Final
 
 from heroredis.args import natural, read_float
 from heroredis.command import command
+from heroredis.commands.inside import SHARED, references
 from heroredis.config.kinds import loose_int, memory
 from heroredis.errors import NO_SUCH_KEY, RedisError
 from heroredis.inspection import dictionary, list_nodes, protocol_example, reload, room_for
@@ -27,6 +28,7 @@ logger = logging.getLogger("heroredis")
 NOT_ALLOWED: Final = (
     b'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it from a local '
     b"connection, otherwise you need to set this option in the configuration file, and then restart the server.")
+FIRST_ADDRESS: Final = 0x7F0000000000
 Step = Callable[[Context, list[bytes]], Reply]
 
 
@@ -52,6 +54,14 @@ def _error(ctx: Context, arguments: list[bytes]) -> Reply:
     raise RedisError(arguments[0].replace(b"\r", b" ").replace(b"\n", b" "))
 
 
+def _address(ctx: Context, key: bytes, value: Value) -> int:
+    """Where Redis would have it: equal small integers in one place, a counter always in its own."""
+    if isinstance(value, bytes | int) and ctx.db.limits.encoding(value) == b"int":
+        place = int(value) if references(ctx, value) > 1 else SHARED + (hash((ctx.db.index, key)) & 0xFFFFFFFF)
+        return FIRST_ADDRESS + 16 * place
+    return id(value)
+
+
 def _object(ctx: Context, arguments: list[bytes]) -> Reply:
     key = arguments[0]
     value = _existing(ctx, key)
@@ -68,8 +78,9 @@ def _object(ctx: Context, arguments: list[bytes]) -> Reply:
                 f" ql_compressed:0 ql_uncompressed_size:{packed}")
     seconds = ctx.now_ms // 1000
     idle = ctx.server.space.usage.idle_s(ctx.db.uses.get(key, seconds), ctx.now_ms)
-    return Simple(f"Value at:{id(value):#x} refcount:1 encoding:{encoding.decode()} serializedlength:{size} "
-                  f"lru:{(seconds - idle) & 0xFFFFFF} lru_seconds_idle:{idle}{more}".encode())
+    return Simple(f"Value at:{_address(ctx, key, value):#x} refcount:{references(ctx, value)} "
+                  f"encoding:{encoding.decode()} serializedlength:{size} lru:{(seconds - idle) & 0xFFFFFF} "
+                  f"lru_seconds_idle:{idle}{more}".encode())
 
 
 def _listpack(ctx: Context, arguments: list[bytes]) -> Reply:
