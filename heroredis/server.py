@@ -23,6 +23,7 @@ from heroredis.reply import Durable, Wait
 from heroredis.session.client import Client
 from heroredis.session.context import Context
 from heroredis.session.core import Core
+from heroredis.session.idle import IdleClients
 
 EXPIRE_INTERVAL_S: Final = 0.1
 EXPIRE_PER_STEP: Final = 1000
@@ -35,6 +36,7 @@ class Server(Core):
         super().__init__(clock or SystemClock(), parameters or Parameters())
         self.extensions: Final[list[Extension]] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._idle: Final = IdleClients(self)
         self.parameters.when_changed("maxclients", self._check_room)
         for module in MODULES:
             self.registry.include(module)
@@ -84,6 +86,7 @@ class Server(Core):
         seen = self.space.expire_due(EXPIRE_PER_STEP)
         if self.tracking.count:
             self.tracking.limit(self.parameters.integer("tracking-table-max-keys"))
+        self._idle.look(self.clock.now_ms())
         if self.blocking.ready:
             self.blocking.serve()
         if self.loop is not None:

@@ -45,6 +45,7 @@ class Connection:
             transport.write(b"-ERR max number of clients reached\r\n")
             transport.close()
             return
+        _tune(transport, core.parameters.integer("tcp-keepalive"))
         client = core.new_client(*_addresses(transport), transport.close)
         if core.is_guarded(client):
             core.stats.rejected_connections += 1
@@ -135,15 +136,26 @@ class Connection:
             self._transport.close()
 
 
+def _tune(transport: asyncio.Transport, keepalive_s: int) -> None:
+    """Small answers leave at once; a peer that is gone is noticed after three unanswered questions."""
+    sock = transport.get_extra_info("socket")
+    if sock is None or sock.family == socket.AF_UNIX:
+        return
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if keepalive_s:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            if hasattr(socket, "TCP_KEEPIDLE"):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, keepalive_s)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, keepalive_s // 3))
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+
+
 def _addresses(transport: asyncio.Transport) -> tuple[str, str]:
     sock = transport.get_extra_info("socket")
     if sock is not None and sock.family == socket.AF_UNIX:
         path = str(transport.get_extra_info("sockname") or "")
         return f"{path}:0", f"{path}:0"
-    if sock is not None:
-        with contextlib.suppress(OSError):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     return _shown(transport.get_extra_info("peername")), _shown(transport.get_extra_info("sockname"))
 
 

@@ -90,7 +90,7 @@ def client_kill(ctx: Context, option: bytes, *rest: bytes) -> Reply:
         word, value = options[at].upper(), options[at + 1]
         if word not in FILTERS:
             raise syntax()
-        _check_filter(word, value)
+        _check_filter(ctx, word, value)
         if word == b"SKIPME":
             if value.lower() not in (b"yes", b"no"):
                 raise syntax()
@@ -118,14 +118,14 @@ def _is_type(client: Client, name: bytes) -> bool:
     return kind == b"pubsub" and bool(client.channels or client.patterns or client.shards)
 
 
-def _check_filter(word: bytes, value: bytes) -> None:
+def _check_filter(ctx: Context, word: bytes, value: bytes) -> None:
     if word == b"ID":
         number = read_int(value)
         if number is None or number < 1:
             raise RedisError(b"ERR client-id should be greater than 0")
     elif word == b"TYPE":
         _check_type(value)
-    elif word == b"USER" and value != b"default":
+    elif word == b"USER" and value not in ctx.server.users.by_name:
         raise RedisError(b"ERR No such user '%b'" % shown(value))
 
 

@@ -215,8 +215,8 @@ class Core:
             if new is None:
                 client.hang_up()
                 continue
-            if (client.channels or client.patterns) and not keeps_channels(
-                    new, list(client.channels), list(client.patterns)):
+            heard = [*client.channels, *client.shards]
+            if (heard or client.patterns) and not keeps_channels(new, heard, list(client.patterns)):
                 client.hang_up()
             client.act_as(new)
             if not client.authenticated and new is self.users.default and self.users.open_to_all:

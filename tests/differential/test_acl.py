@@ -255,6 +255,18 @@ def test_connections_end_with_their_user(both: tuple[str, str]) -> None:
             assert other.at_end()
 
 
+def test_connections_of_a_user_are_killed(both: tuple[str, str]) -> None:
+    told = []
+    for path in both:
+        with Wire(path) as admin, Wire(path) as wire, Wire(path) as other:
+            admin.call("ACL", "SETUSER", "u", "on", ">pw", "+@all")
+            wire.call("AUTH", "u", "pw")
+            replies = [admin.call("CLIENT", "KILL", "USER", "nope"), admin.call("CLIENT", "KILL", "USER", "u"),
+                       other.call("PING"), wire.at_end(), admin.call("ACL", "DELUSER", "u")]
+            told.append(replies)
+    assert told[0] == told[1]
+
+
 def test_a_user_that_removes_itself_is_answered_first(both: tuple[str, str]) -> None:
     for path in both:
         with Wire(path) as admin, Wire(path) as wire:

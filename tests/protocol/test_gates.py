@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import socket
 import stat
@@ -12,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from heroredis.clock import ManualClock
 from heroredis.parameters import Parameters
 from heroredis.server import Server
+from heroredis.session.idle import IdleClients
 from heroredis.transport import RedisListener
 from tests.differential.harness import Failure, OurServer, Status, Tagged, Wire, encode, until
 
@@ -211,3 +214,27 @@ def test_a_socket_that_another_server_has_taken_over_is_not_removed(tmp_path: Pa
             os.unlink(server.path)
             other.bind(server.path)
         assert os.path.exists(server.path)
+
+
+def test_silent_connections_are_ended() -> None:
+    """Not those that wait or listen. The clock of the test is what passes."""
+    clock = ManualClock(1_000_000)
+    server = Server(clock=clock, parameters=Parameters(timeout=b"10"))
+    hung_up: list[str] = []
+    for name in ("silent", "busy", "blocked", "listener"):
+        client = server.new_client(name, name, lambda: None)
+        client.wake = functools.partial(hung_up.append, name)
+        client.is_blocked = name == "blocked"
+        if name == "listener":
+            client.channels[b"a"] = None
+        server.clients[client.client_id] = client
+    idle = IdleClients(server)
+    clock.advance(9_000)
+    for client in server.clients.values():
+        if client.addr == "busy":
+            client.active_ms = clock.now_ms()
+    idle.look(clock.now_ms())
+    assert hung_up == []
+    clock.advance(1_500)
+    idle.look(clock.now_ms())
+    assert hung_up == ["silent"]
