@@ -9,9 +9,19 @@ import logging
 from collections.abc import Callable
 from typing import cast
 
-from heroredis.errors import NO_AUTH, RedisError, shown, wrong_arity
+from heroredis.errors import NO_AUTH, STILL_LOADING, RedisError, shown, wrong_arity
 from heroredis.permission import refuse
-from heroredis.registry import CLOSING, IN_MULTI, NEEDS_AUTH, PAUSED, RESTRICTED, SUBSCRIBED, TRACKING, Entry
+from heroredis.registry import (
+    CLOSING,
+    IN_MULTI,
+    LOADING,
+    NEEDS_AUTH,
+    PAUSED,
+    RESTRICTED,
+    SUBSCRIBED,
+    TRACKING,
+    Entry,
+)
 from heroredis.reply import NO_REPLY, POSTPONED, QUEUED, Durable, Wait
 from heroredis.session.client import QueuedCommand
 from heroredis.session.context import Context
@@ -81,6 +91,8 @@ def gated(ctx: Context, entry: Entry, argv: list[bytes]) -> object:
         raise refused(entry, NO_AUTH)
     if gates & RESTRICTED and not ctx.in_exec:
         refuse(ctx, entry, argv)
+    if gates & LOADING and not entry.while_loading:
+        raise refused(entry, STILL_LOADING)
     if gates & SUBSCRIBED and ctx.resp == 2 and entry.name not in WHILE_SUBSCRIBED:
         raise refused(entry, f"ERR Can't execute '{entry.shown}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT "
                       "/ RESET are allowed in this context".encode())

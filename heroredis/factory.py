@@ -98,19 +98,26 @@ class ServerFactory:
             server.commits.on_failure = self._disk_failed
             if config.enable_jobs:
                 self._add_jobs(server)
-            await self._start_server(server)
+            await self._load_and_listen(server)
             await self._start_services(server)
         except BaseException:
             await self.stop()
             raise
 
-    async def _start_server(self, server: Server) -> None:
+    async def _load_and_listen(self, server: Server) -> None:
+        """Redis clients may come while keys are loaded, and are told so; where nothing is to load they come after."""
         try:
             if self._conf is not None:
                 self._declare_users(self._conf, server)
+            early = server.persistence.size_to_load() > 0
+            if early:
+                server.persistence.begin_loading()
+                await self._start_redis(server)
             await server.start()
             if self._conf is not None:
                 self._conf.rename_commands(server.registry)
+            if not early:
+                await self._start_redis(server)
         except ConfError as error:
             raise StartError(str(error)) from None
         except RecoveryError as error:
@@ -161,9 +168,8 @@ class ServerFactory:
             self._jobs = None
             raise StartError(f"jobs.ourdb_path = {str(config.jobs_path())!r}: {error}") from None
 
-    async def _start_services(self, server: Server) -> None:
+    async def _start_redis(self, server: Server) -> None:
         config = self.config
-        jobs: JobService | None = None if self._jobs is None else self._jobs.manager
         if config.enable_redis:
             from heroredis.transport import RedisListener
 
@@ -174,6 +180,10 @@ class ServerFactory:
             await self._start("redis.tcp_port", port, RedisListener(
                 server, host=os.fsdecode(parameters.get("bind")), port=port, tls_port=parameters.integer("tls-port"),
                 unix_path=os.fsdecode(parameters.get("unixsocket"))))
+
+    async def _start_services(self, server: Server) -> None:
+        config = self.config
+        jobs: JobService | None = None if self._jobs is None else self._jobs.manager
         if config.enable_ui:
             from ui.extension import UiService
 

@@ -29,6 +29,8 @@ OBSERVED: Final = 64
 PAUSED: Final = 128
 LIMITED: Final = 256
 """There is a limit on memory."""
+LOADING: Final = 512
+"""The keys are not all there yet."""
 
 QUICK: Final = frozenset({"GET", "SET"})
 """Besides the fast writes: commands that are run without a look at the clock."""
@@ -75,6 +77,7 @@ class Entry:
         self.one_key = command is not None and command.keys.is_first_only
         self.no_auth = "no_auth" in flags
         self.no_multi = "no_multi" in flags
+        self.while_loading = "loading" in flags
         self.is_fast = "fast" in flags
         self.is_read = ("readonly" in flags or name in READING_WRITES) and command is not None and (
             command.keys.first > 0 or command.keys.finder is not None)

@@ -32,6 +32,7 @@ class Replay(Applier):
         self._ctx.resp = 3
         self._queued: list[list[bytes]] | None = None
         self._now_ms: Final = core.clock.now_ms()
+        self._calls: Final = {name: entry.calls for name, entry in core.registry.commands.items()}
         self.skipped = 0
         """Requests to keys that belong to an extension."""
         self.failed = 0
@@ -47,6 +48,14 @@ class Replay(Applier):
 
     def abandon(self) -> None:
         self._queued = None
+
+    def end(self) -> None:
+        """What was run again counts as no call; what was left out is told."""
+        for name, calls in self._calls.items():
+            self._core.registry.commands[name].calls = calls
+        if self.skipped:
+            logger.warning("%d commands of the append-only files are on keys that belong to the job system now; they "
+                           "were left out", self.skipped)
 
     def apply(self, argv: list[bytes]) -> None:
         found = self._core.registry.entries.get(argv[0])

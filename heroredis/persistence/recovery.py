@@ -54,6 +54,9 @@ class Applier:
     def abandon(self) -> None:
         """The transaction that was begun will not be completed."""
 
+    def end(self) -> None:
+        """No more requests follow."""
+
 
 class Reading:
     """One file on its way through the parser. `safe` is the last place known to be between two requests and outside
@@ -241,6 +244,7 @@ class Recovery:
                     self._cut(reading, file, any(self._sizes[index + 1 :]))
             finally:
                 file.close()
+        self._applier.end()
 
     def _cut(self, reading: Reading, file: File, more_follow: bool) -> None:
         end = reading.end()

@@ -19,12 +19,14 @@ from heroredis.persistence.recovery import Applier, Recovery, RecoveryError
 from heroredis.persistence.rewriting import Rewriting
 from heroredis.persistence.snapshot import Snapshot
 from heroredis.persistence.telling import facts
+from heroredis.registry import LOADING
 from heroredis.session.core import Core
 from heroredis.session.keeper import Keeper
 
 TICK_S: Final = 0.1
 TURN_S: Final = 0.01
 """How long loading may keep the loop at a time."""
+TELL_S: Final = 2.0
 BUSY_SAVE: Final = b"ERR Background save already in progress"
 BUSY_OTHER: Final = (b"ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in "
                      b"order to schedule a BGSAVE whenever possible.")
@@ -81,16 +83,27 @@ class Persistence(Keeper):
             self.recovery = recovery
         return self.recovery.total
 
+    def begin_loading(self) -> None:
+        """Clients are told from now on that the keys are not there yet."""
+        if not self.loading:
+            self.loading = True
+            self.load_began_ms = self._core.clock.now_ms()
+            self._core.set_gate(LOADING, True)
+
     async def load(self) -> None:
         """Run the files through the handlers, leaving the loop to others now and then."""
         clock = self._core.clock
-        began = turn = clock.monotonic()
+        began = turn = told = clock.monotonic()
         size = self.size_to_load()
         with self._loading() as steps:
             for _ in steps:
-                if clock.monotonic() - turn > TURN_S:
+                now = clock.monotonic()
+                if now - turn > TURN_S:
                     await asyncio.sleep(0)
                     turn = clock.monotonic()
+                if now - told > TELL_S and self.recovery is not None:
+                    told = now
+                    logger.info("loading: %d %%", 100 * self.recovery.loaded // max(1, size))
         if size:
             logger.info("loaded %d bytes of append-only files in %.3f s", size, clock.monotonic() - began)
 
@@ -98,13 +111,13 @@ class Persistence(Keeper):
     def _loading(self) -> Iterator[Iterator[None]]:
         """The steps of loading; afterwards everything is as usual again."""
         recovery = self.recovery
-        self.loading = True
-        self.load_began_ms = self._core.clock.now_ms()
+        self.begin_loading()
         try:
             yield iter(()) if recovery is None else recovery.steps()
         finally:
             self.loading = False
             self.recovery = None
+            self._core.set_gate(LOADING, False)
             self._core.space.refresh()
 
     def _schedule(self, work: Callable[[], None]) -> None:
