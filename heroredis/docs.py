@@ -1,5 +1,5 @@
 """Writes the generated pages: docs/commands.md from the declarations, docs/config.md from the settings,
-docs/redis-conf.md from Redis's parameters.
+docs/redis-conf.md from Redis's parameters, docs/states.md from the table of a job's transitions.
 
 `python -m heroredis.docs FOLDER [--check]`; with --check it writes nothing and fails when a page is not current.
 """
@@ -56,7 +56,10 @@ def commands_page() -> str:
 
 def pages() -> dict[str, str]:
     """File name -> text."""
-    return {"commands.md": commands_page(), "config.md": as_markdown(), "redis-conf.md": conf_page()}
+    from jobs.states_page import states_page
+
+    return {"commands.md": commands_page(), "config.md": as_markdown(), "redis-conf.md": conf_page(),
+            "states.md": states_page()}
 
 
 def main(arguments: Sequence[str]) -> int:

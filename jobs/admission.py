@@ -10,6 +10,8 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from msgspec.structs import replace
+
 from heroredis.extension import Clock, Committing
 from jobs.counts import Counts, Tally
 from jobs.errors import BadOption, Refused
@@ -203,11 +205,15 @@ class Admission:
             self._tell(job)
 
     def _line_up(self, job: Job, now: int, at_head: bool = False) -> None:
-        self.queue.show(job)
         if job.run_at > now:
+            self.queue.show(job)
             self.schedule.add(job.run_at, job.job_id)
             self.on_schedule()
         else:
+            if job.run_at:  # a job that stands in line waits for no time, wherever the clock is set
+                job = replace(job, run_at=0)
+                self.live[job.job_id] = job
+            self.queue.show(job)
             self.queue.push(job, at_head=at_head)
             if not self.paused or job.topic not in self.paused:
                 self.on_push(job.topic)

@@ -101,7 +101,7 @@ class Lifecycle(Admission):
             self._disown(job.job_id)
             if job.extra is not None:
                 self.keys.ended(job)
-            if before == NEW and job.run_at <= after.at:
+            if before == NEW and not job.run_at:
                 self.queue.remove(job)
             self.queue.hide(after)
         else:
@@ -266,9 +266,7 @@ class Lifecycle(Admission):
             if job.extra is not None and self._expired(job):
                 continue
             if 0 < job.run_at <= now:
-                waiting = replace(job, run_at=0)
-                self.live[job_id] = waiting
-                self._line_up(waiting, now)
+                self._line_up(job, now)
         return self.schedule.is_due(now)
 
     def next_due_ms(self) -> int:
