@@ -45,14 +45,15 @@ def test_nothing_expires_actively_when_told_so() -> None:
     assert server.execute(0, [b"DBSIZE"]) == 0
 
 
-def test_a_reload_keeps_the_digest_and_makes_values_anew() -> None:
+@pytest.mark.parametrize("options", [(), (b"NOFLUSH", b"MERGE")])
+def test_a_reload_keeps_the_digest_and_makes_values_anew(options: tuple[bytes, ...]) -> None:
     server = Server(parameters=Parameters(enable_debug_command=b"yes"))
     for line in (b"SET s 5", b"RPUSH l a b c", b"HSET h f v", b"SADD t 3 1 2", b"EXPIRE t 100", b"APPEND a x",
                  b"APPEND a y"):
         server.execute(0, line.split())
     before = server.execute(0, [b"DEBUG", b"DIGEST"])
     held = dict(server.space.databases[0].data)
-    server.execute(0, [b"DEBUG", b"RELOAD"])
+    server.execute(0, [b"DEBUG", b"RELOAD", *options])
     after = server.execute(0, [b"DEBUG", b"DIGEST"])
     assert before.text == after.text  # type: ignore[attr-defined]
     assert all(server.space.databases[0].data[key] is not value for key, value in held.items() if key in b"lht")
