@@ -108,13 +108,11 @@ def restore(ctx: Context, key: bytes, ttl: bytes, serialized_value: bytes, *opti
 
 
 def _migrated_keys(argv: list[bytes]) -> list[int]:
-    """The key at its fixed place, or those behind KEYS when that place is empty."""
-    if len(argv) > 3 and argv[3]:
-        return [3]
+    """The key at its fixed place, or those behind KEYS; none when both are given."""
     for at in range(6, len(argv)):
         if argv[at].upper() == b"KEYS":
-            return list(range(at + 1, len(argv)))
-    return []
+            return [] if argv[3] else list(range(at + 1, len(argv)))
+    return [3] if len(argv) > 3 else []
 
 
 class Migration:

@@ -99,8 +99,7 @@ def scan(ctx: Context, cursor: bytes, *options: bytes) -> Reply:
 
 @command("RANDOMKEY", "A random key.", group="generic", since="1.0.0", flags="readonly")
 def randomkey(ctx: Context) -> Reply:
-    names = ctx.db.keys()
-    return ctx.server.rng.choice(names) if names else None
+    return ctx.db.random_key(ctx.server.rng)
 
 
 @command("DBSIZE", "How many keys the database has.", group="server", since="1.0.0", flags="readonly fast")

@@ -6,11 +6,13 @@ Strings are held as they are (bytes, int, bytearray, Rendered), other types as o
 from __future__ import annotations
 
 import heapq
+import random
 from typing import Final
 
 from heroredis.errors import RedisError, wrong_type
 from heroredis.keyspace.change import EXPIRED, Changes
 from heroredis.keyspace.limits import Limits
+from heroredis.keyspace.sampling import Sampler
 from heroredis.keyspace.usage import LFU, Usage
 from heroredis.types.base import Container
 from heroredis.types.hash import Hash
@@ -45,6 +47,7 @@ class Database:
         self.noting = False
         """Whether uses of keys are noted in `uses`."""
         self.uses: dict[bytes, int] = {}
+        self.sampler: Final = Sampler()
         self._usage: Final = usage
         self._changes: Final = changes
         self._moment: Final = moment
@@ -124,6 +127,13 @@ class Database:
 
     def size(self) -> int:
         return len(self.data)
+
+    def random_key(self, rng: random.Random) -> bytes | None:
+        """A living key, each as likely as the others; None when there is none."""
+        while True:
+            key = self.sampler.draw(self.data, rng, self._changes.dirty)
+            if key is None or self.peek(key) is not None:
+                return key
 
     def is_owned(self, key: bytes) -> bool:
         return bool(self.owned) and key.startswith(self.owned)

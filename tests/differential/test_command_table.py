@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Final
 
 import pytest
@@ -105,6 +106,9 @@ REQUESTS: Final = [
     "OBJECT HELP", "PING x", "PING", "GET", "GET a b", "NOPE a", "CONFIG GET a", "CONFIG NOPE a", "HSET a f v f2 v2",
     "hget a f", "EXPIRE a 10 NX", "WATCH a b", "SUBSCRIBE a", "SCAN 0", "KEYS a", "SELECT 1", "MULTI x", "CLIENT ID x",
     "PUBLISH a b", "TOUCH a a a", "SWAPDB 0 1", "MOVE a 1", "COMMAND GETKEYS GET a", "COMMAND COUNT",
+    "BITOP AND d a b", "BITFIELD a GET u8 0", "LCS a b LEN", "MEMORY USAGE a SAMPLES 5", "OBJECT FREQ a",
+    "RESTORE a 0 x", "DUMP a", "MIGRATE h 1 a 0 10", "MIGRATE h 1 a 0 10 KEYS b c", "MIGRATE h 1 '' 0 10 KEYS b c",
+    "WAIT 0 0", "DEBUG OBJECT a", "GETBIT a 0",
     "SORT a BY w_* GET x STORE b", "SORT a", "SORT a STORE b STORE c", "SORT a GET STORE b", "SORT a STORE",
     "SORT_RO a BY b GET c", "ZUNIONSTORE d 2 a b", "ZUNIONSTORE d 3 a b", "ZINTERSTORE d x a b", "ZDIFFSTORE d 1 a",
     "ZUNION 2 a b WITHSCORES", "ZINTER 1 a", "ZDIFF 2 a b", "ZINTERCARD 2 a b LIMIT 1", "SINTERCARD 2 a b",
@@ -115,7 +119,7 @@ REQUESTS: Final = [
 @pytest.mark.parametrize("request_line", REQUESTS)
 def test_getkeys(both: tuple[str, str], request_line: str) -> None:
     pair = Pair(*both, 2)
-    pair.step((b"COMMAND", b"GETKEYS", *(word.encode() for word in request_line.split())))
+    pair.step((b"COMMAND", b"GETKEYS", *(word.encode() for word in shlex.split(request_line))))
     pair.close()
 
 
