@@ -50,11 +50,11 @@ def read_score(text: bytes) -> float:
 @command("ZADD", "Add members with scores to a sorted set, or change their scores.", group="sorted-set", since="1.2.0",
          flags="write denyoom fast", keys=FIRST, complexity="O(log(N)) for each member")
 def zadd(ctx: Context, key: bytes, score: bytes, member: bytes, *rest: bytes) -> Reply:
-    if rest or score.upper() in ZADD_OPTIONS:
+    if rest:
         return _add(ctx, key, [score, member, *rest])
     value = read_float(score)
     if value is None:
-        raise RedisError(NOT_FLOAT)
+        raise syntax() if score.upper() in ZADD_OPTIONS else RedisError(NOT_FLOAT)
     found = ctx.db.update_zset(key)
     change = found.put(member, value)
     if change == 0:

@@ -33,8 +33,9 @@ class Block:
             at = bisect_left(self.members, member, at, end)
         return at
 
-    def last(self) -> tuple[float, bytes]:
-        return self.scores[-1], self.members[-1]
+    def last(self) -> float:
+        """The greatest score."""
+        return self.scores[-1]
 
 
 class Order:
@@ -43,8 +44,8 @@ class Order:
     def __init__(self) -> None:
         self.size = 0
         self.blocks: list[Block] = [Block(array("d"), [])]
-        self._lasts: list[tuple[float, bytes]] = []
-        """The last of each block; kept while there are several."""
+        self._lasts: list[float] = []
+        """The greatest score of each block; kept while there are several."""
         self._tree: list[int] = []
 
     def fill(self, pairs: list[tuple[float, bytes]]) -> None:
@@ -79,7 +80,7 @@ class Order:
         block.members.insert(at, member)
         size = len(block.members)
         if self._lasts and at == size - 1:
-            self._lasts[index] = (score, member)
+            self._lasts[index] = score
         if self._tree:
             self._count(index, 1)
         if size > MOST:
@@ -169,10 +170,23 @@ class Order:
     # Finding
 
     def _block_of(self, score: float, member: bytes) -> int:
+        """Where it is or belongs. Equal scores may fill several blocks: then their last members decide."""
         lasts = self._lasts
         if not lasts:
             return 0
-        return min(bisect_left(lasts, (score, member)), len(lasts) - 1)
+        low = bisect_left(lasts, score)
+        high = len(lasts) - 1
+        if low >= high:
+            return high
+        if lasts[low] == score:
+            high = min(high, bisect_right(lasts, score, low))
+            while low < high:
+                middle = (low + high) // 2
+                if self.blocks[middle].members[-1] < member:
+                    low = middle + 1
+                else:
+                    high = middle
+        return low
 
     def rank(self, score: float, member: bytes) -> int:
         """How many stand before it."""
@@ -181,15 +195,15 @@ class Order:
 
     def below(self, score: float) -> int:
         """How many have a smaller score."""
-        index = self._block_of(score, b"")
+        index = min(bisect_left(self._lasts, score), len(self.blocks) - 1)
         return self._before(index) + bisect_left(self.blocks[index].scores, score)
 
     def names_below(self, member: bytes) -> int:
         """How many names are smaller, where all scores are equal."""
-        low, high = 0, max(0, len(self._lasts) - 1)
+        low, high = 0, len(self.blocks) - 1
         while low < high:
             middle = (low + high) // 2
-            if self._lasts[middle][1] < member:
+            if self.blocks[middle].members[-1] < member:
                 low = middle + 1
             else:
                 high = middle
