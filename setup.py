@@ -57,6 +57,7 @@ HOT = [
     "jobs/handlers.py",
     "jobs/lifecycle.py",
     "jobs/manager.py",
+    "jobs/metrics.py",
     "jobs/ourdb_store.py",
     "jobs/redis_queue.py",
     "jobs/schedule.py",

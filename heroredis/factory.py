@@ -142,6 +142,7 @@ class ServerFactory:
         from jobs.extension import JobsExtension
         from jobs.handlers import Handlers
         from jobs.limits import Limits
+        from jobs.retention import read_rules
         from ourdb import OurDBError
 
         config = self.config
@@ -155,12 +156,17 @@ class ServerFactory:
                 raise StartError(f"jobs.handlers = {config.jobs.handlers!r}: the object is no Handlers; make it with "
                                  "heroredis.Handlers()")
             handlers = loaded
+        try:
+            retention = read_rules(config.jobs.retention)
+        except ValueError as error:
+            raise StartError(f"jobs.retention = {config.jobs.retention!r}: {error}") from None
         self._jobs = JobsExtension(
             path=config.jobs_path(), durability=config.durability, workers=config.jobs.worker_count,
             poll_interval_s=parse_duration_ms(config.jobs.queue_poll_interval) / 1000,
             handlers=handlers or Handlers(), stuck_ms=parse_duration_ms(config.jobs.stuck_after),
             limits=Limits(config.jobs.max_params, config.jobs.max_result, config.jobs.poison_after),
             index_path=Path(config.data_dir) / "jobsindex" if config.jobs.index else None,
+            metrics_path=Path(config.data_dir) / "jobsindex" / "metrics.json", retention=retention,
         )
         try:
             server.add_extension(self._jobs)

@@ -94,6 +94,19 @@ def _address(value: Any) -> str:
     return text
 
 
+def _rules(value: Any) -> str:
+    """Rules of retention as one text; a table has states, and tables of states by topic."""
+    if not isinstance(value, dict):
+        return _text(value)
+    rules = []
+    for name, rule in value.items():
+        if isinstance(rule, dict):
+            rules += [f"{name}:{state}={age}" for state, age in rule.items()]
+        else:
+            rules.append(f"{name}={rule}")
+    return " ".join(rules)
+
+
 def _duration(value: Any) -> str:
     parse_duration_ms(value)
     return f"{value}ms" if isinstance(value, int) else str(value)
@@ -161,6 +174,8 @@ class JobsSettings:
     stuck_after: str = option("10m", _duration, "how long a handler may run, beyond its timeout, before the log "
                               "names it as stuck; 0 = no such alarm")
     index: bool = option(True, _truth, "the index by which jobs are searched", flag="--no-job-index")
+    retention: str = option("", _rules, "how long ended jobs are kept, `[topic:]done=AGE[/NUMBER]` and the same with "
+                            "error, separated by spaces; in the file also a table; empty = for ever")
     grace: str = option("10s", _duration, "how long running handlers may go on when the server stops")
 
 
@@ -292,7 +307,7 @@ def _read_toml(path: str) -> dict[str, Any]:
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in table.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and prefix + name != "jobs.retention":
             flat.update(_flat(value, f"{prefix}{name}."))
         else:
             flat[prefix + name] = value

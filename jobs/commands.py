@@ -118,9 +118,14 @@ class JobCommands:
         return Durable(OK, self._manager().fail(job_id_of(job_id), error, author(ctx.client), token, final=dead))
 
     def stats(self, ctx: Context, *topic: bytes) -> Reply:
+        manager = self._manager()
+        if len(topic) == 2 and topic[1].upper() == b"DETAIL":
+            shown = counts_map(manager.stats(decoded(topic[0])))
+            shown.pairs.extend((name.encode(), value) for name, value in manager.details(decoded(topic[0])).items())
+            return shown
         if len(topic) > 1:
-            raise BadOption("give one topic, or none for all")
-        return counts_map(self._manager().stats(decoded(topic[0]) if topic else None))
+            raise BadOption("give one topic, or none for all; DETAIL may stand behind the topic")
+        return counts_map(manager.stats(decoded(topic[0]) if topic else None))
 
     def topics(self, ctx: Context) -> Reply:
         manager = self._manager()

@@ -25,11 +25,13 @@ from jobs.handlers import Handlers
 from jobs.index_feed import feed_of
 from jobs.indexer import Indexer
 from jobs.job import Job
+from jobs.keeper import Keeper
 from jobs.limits import Limits
 from jobs.manager import JobManager
 from jobs.ourdb_store import OurDBStore
 from jobs.plain_keys import PlainKeys
 from jobs.redis_queue import PREFIXES, RedisJobManager
+from jobs.retention import Rules
 from jobs.store import JobStore
 from jobs.worker import WorkerPool
 from ourdb import OurDB
@@ -46,7 +48,8 @@ class JobsExtension(Extension):
 
     def __init__(self, *, path: Path, durability: str, workers: int, poll_interval_s: float, handlers: Handlers,
                  open_store: Callable[[], JobStore] | None = None, limits: Limits | None = None,
-                 stuck_ms: int = 0, index_path: Path | None = None) -> None:
+                 stuck_ms: int = 0, index_path: Path | None = None, metrics_path: Path | None = None,
+                 retention: Rules | None = None) -> None:
         self._open: Final = open_store or (lambda: OurDBStore(OurDB(path, durability=durability)))
         self._workers: Final = workers
         self._poll_interval_s: Final = poll_interval_s
@@ -54,6 +57,9 @@ class JobsExtension(Extension):
         self._limits: Final = limits or Limits()
         self._stuck_ms: Final = stuck_ms
         self._index_path: Final = index_path
+        self._metrics_path: Final = metrics_path
+        self._rules: Final = retention or {}
+        self._keeper: Keeper | None = None
         self._core: Core | None = None
         self._manager: JobManager | None = None
         self._pool: WorkerPool | None = None
@@ -98,6 +104,7 @@ class JobsExtension(Extension):
         feed = Feed(store, core.commits.when_done, lambda: self._follow(feed), self._in_thread,
                     lambda: core.signal(EVENTS))
         self._feed = feed
+        self._keeper = Keeper(manager, core.clock, self._rules, self._metrics_path)
         if self._index_path is not None:
             manager.search.indexer = Indexer(self._index_path, feed_of(store))
         self._commands.searching.answers.signal = core.signal
@@ -120,11 +127,15 @@ class JobsExtension(Extension):
         self._arm()
         if self.manager.search.indexer is not None:
             self.manager.search.indexer.start()
+        if self._keeper is not None:
+            self._keeper.start()
 
     async def stop(self, grace_s: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
         await self.pool.stop(grace_s)
+        if self._keeper is not None:
+            await self._keeper.stop()
         if self.manager.search.indexer is not None:
             await asyncio.to_thread(self.manager.search.indexer.stop)
         await asyncio.to_thread(self.manager.store.close)
@@ -209,6 +220,7 @@ class JobsExtension(Extension):
 
     def info(self) -> list[tuple[str, list[tuple[str, str]]]]:
         counts = self.manager.stats()
+        totals: dict[str, int] = {}
         facts = [(f"jobs_{state}", str(counts[state])) for state in counts]
         facts += [("jobs_blocked_loop", str(self.pool.watchdog.blocked)), ("jobs_stuck", str(self.pool.watchdog.stuck)),
                   ("jobs_paused_topics", str(len(self.manager.paused)))]
@@ -218,4 +230,11 @@ class JobsExtension(Extension):
         if indexer is not None:
             facts += [("jobs_index_behind", str(indexer.behind)), ("jobs_index_rebuilt", str(indexer.rebuilt)),
                       ("jobs_index_problem", indexer.problem)]
+        if self._keeper is not None:
+            facts += [("jobs_retention_deleted", str(self._keeper.retention.deleted)),
+                      ("jobs_compactions", str(self._keeper.retention.compactions))]
+        for topic in self.manager.metrics.topics.values():
+            for name, number in topic.totals().items():
+                totals[name] = totals.get(name, 0) + number
+        facts += [(f"jobs_total_{name}", str(number)) for name, number in totals.items()]
         return [("jobs", facts)]

@@ -72,6 +72,11 @@ class Indexer:
         """Records of the log that the index does not know yet."""
         return max(0, self._feed.last_lsn() - self._known)
 
+    @property
+    def index_lsn(self) -> int:
+        """The newest record that the index knows."""
+        return self._known
+
     def ask(self, question: Callable[[JobIndex], object]) -> Future[object]:
         """Answered on the thread, after the index has caught up with what is in the store now, if it can soon."""
         task = Task(question)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, cast
 
 from heroredis.extension import Clock, Committing, JobView
@@ -18,6 +18,7 @@ from jobs.errors import BadOption, no_job, stored
 from jobs.job import Job, params_bytes, to_json
 from jobs.lifecycle import SLICE
 from jobs.limits import Limits
+from jobs.metrics import Metrics, exposition
 from jobs.notes import Note, ScheduleNote
 from jobs.options import PLAIN, Moment, chosen, moment_ms
 from jobs.query import Query
@@ -40,6 +41,7 @@ class JobManager(Steering):
                  rng: random.Random | None = None, limits: Limits | None = None) -> None:
         super().__init__(store, queue, clock, defer, rng, limits)
         self.schedules: Final = Schedules(self)
+        self.metrics: Final = Metrics()
         self.search: Final = Search(self.find, self.history, lambda: self.store.next_id() - 1, clock)
         self._ends: Final[dict[int, list[asyncio.Future[None]]]] = {}
         self._awaited: Committing | None = None
@@ -266,10 +268,25 @@ class JobManager(Steering):
         last = self.store.next_id() - 1
         return iter(range(min(last, cursor - 1) if cursor else last, 0, -1))
 
+    def details(self, topic: str) -> dict[str, object]:
+        """Totals, rates and durations of a topic; docs/protocol.md names them."""
+        return self.metrics.detail(topic, self._clock.now_ms())
+
+    def metrics_text(self) -> str:
+        """All metrics as Prometheus reads them."""
+        indexer = self.search.indexer
+        behind = {} if indexer is None else {"jobs_index_behind": float(indexer.behind)}
+        return exposition(self.metrics, self.topics(), {"jobs_live": float(len(self.live)), **behind})
+
     async def search_jobs(self, query: str, cursor: int = 0, count: int = 50) -> tuple[int, list[Job]]:
         """Jobs that fit a query (docs/query.md), newest first, as list_jobs. Raises QueryError, Refused."""
         page = await self.search.page(self.search.parse(query), cursor, count)
         return page.cursor, page.jobs
+
+    def fits(self, query: str) -> Callable[[JobView], bool]:
+        """Whether a job fits a query; relative moments count from now."""
+        wanted = self.search.parse(query)
+        return lambda job: wanted.fits(cast("Job", job))
 
     async def count_jobs(self, query: str) -> int:
         """How many jobs fit a query."""

@@ -126,7 +126,7 @@ class JobWorker:
         except Refused as refused:
             self._fail(job, refused.text, None, Reason.FAILED, final=True)
         except JobRefused as late:
-            logger.warning("the result of job %d came too late: %s", job.job_id, late.text)
+            logger.warning("the result of job %d came too late: %s", job.job_id, late.text, extra=facts_of(job))
 
     def _steered(self, job: Job, outcome: Outcome) -> None:
         """The handler has said what is to become of the job."""
@@ -141,11 +141,11 @@ class JobWorker:
                 manager.fail(job.job_id, str(outcome).encode("utf-8", "replace"), self.name, job.token,
                              reason=Reason.DISCARDED, final=True, event=DISCARD)
         except JobRefused as late:
-            logger.warning("what the handler of job %d asked for came too late: %s", job.job_id, late.text)
+            logger.warning("what the handler of job %d asked for came too late: %s", job.job_id, late.text, extra=facts_of(job))
 
     def _fail(self, job: Job, text: str, error: BaseException | None, reason: str, handler: Handler | None = None,
               final: bool = False) -> None:
-        logger.info("job %d of topic %s failed: %s", job.job_id, job.topic, text[:200])
+        logger.info("job %d of topic %s failed: %s", job.job_id, job.topic, text[:200], extra=facts_of(job))
         trace = None if error is None else _traceback(error)[-TEXT_LIMIT:].encode("utf-8", "replace")
         wait = -1 if handler is None or error is None else _own_backoff(handler, job, error)
         try:
@@ -153,7 +153,7 @@ class JobWorker:
                 job.job_id, text[:TEXT_LIMIT].encode("utf-8", "replace"), self.name, job.token, reason=reason,
                 traceback=trace, final=final, retry_ms=wait)
         except JobRefused as refused:
-            logger.warning("the failure of job %d came too late: %s", job.job_id, refused.text)
+            logger.warning("the failure of job %d came too late: %s", job.job_id, refused.text, extra=facts_of(job))
 
 
 def _own_backoff(handler: Handler, job: Job, error: BaseException) -> int:
@@ -166,6 +166,11 @@ def _own_backoff(handler: Handler, job: Job, error: BaseException) -> int:
     except Exception:
         logger.exception("the backoff function of topic %s failed; the usual backoff is taken", job.topic)
         return -1
+
+
+def facts_of(job: Job) -> dict[str, object]:
+    """What a log record about a job carries beside its text."""
+    return {"job_id": job.job_id, "topic": job.topic, "worker": job.worker}
 
 
 def _described(error: BaseException) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from aiohttp import web
 
 from heroredis.extension import JobNotFound, JobRefused
 from ui import query
+from ui.acts import MAX_COUNT, Acts, NewJob, answer
 from ui.errors import BadRequest
 from ui.shown import STATES
 
@@ -18,15 +19,7 @@ if TYPE_CHECKING:
     from heroredis.extension import JobService, JobView
 
 DEFAULT_COUNT: Final = 50
-MAX_COUNT: Final = 500
 MAX_HISTORY: Final = 1000
-
-
-class NewJob(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of POST /api/jobs. A string is taken as it is, any other JSON value as its JSON text."""
-
-    topic: str
-    params: msgspec.Raw = msgspec.Raw(b'""')
 
 
 class Api:
@@ -34,6 +27,7 @@ class Api:
 
     def __init__(self, jobs: JobService | None) -> None:
         self._jobs = jobs
+        self._acts = None if jobs is None else Acts(jobs)
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -43,6 +37,15 @@ class Api:
             web.post("/api/jobs", refusals(self.create)),
             web.get("/api/jobs/{id}", refusals(self.job)),
             web.get("/api/jobs/{id}/history", refusals(self.history)),
+            web.delete("/api/jobs/{id}", refusals(lambda request: self.acts.delete(request))),
+            web.post("/api/jobs/{id}/retry", refusals(lambda request: self.acts.retry(request))),
+            web.post("/api/jobs/{id}/cancel", refusals(lambda request: self.acts.cancel(request))),
+            web.get("/api/jobs/{id}/logs", refusals(lambda request: self.acts.logs(request))),
+            web.get("/api/topics/{topic}/details", refusals(lambda request: self.acts.details(request))),
+            web.get("/api/count", refusals(lambda request: self.acts.count(request))),
+            web.post("/api/bulk", refusals(lambda request: self.acts.bulk(request))),
+            web.get("/api/events", refusals(lambda request: self.acts.events(request))),
+            web.get("/metrics", refusals(lambda request: self.acts.metrics(request))),
             web.route("*", "/api/{rest:.*}", self.unknown),
         ]
 
@@ -52,6 +55,12 @@ class Api:
             raise BadRequest("the job system is switched off", status=503, code="JOBS_OFF")
         return self._jobs
 
+    @property
+    def acts(self) -> Acts:
+        if self._acts is None:
+            raise BadRequest("the job system is switched off", status=503, code="JOBS_OFF")
+        return self._acts
+
     async def topics(self, request: web.Request) -> web.Response:
         return answer({topic: counts(stats) for topic, stats in self.jobs.topics().items()})
 
@@ -60,6 +69,8 @@ class Api:
 
     async def list_jobs(self, request: web.Request) -> web.Response:
         count = query.number(request, "count", DEFAULT_COUNT, least=1, most=MAX_COUNT)
+        if "q" in request.query or "at" in request.query:
+            return await self.acts.search(request, count)
         cursor, found = self.jobs.list_jobs(
             topic=query.topic_filter(request),
             state=query.state_filter(request),
@@ -85,8 +96,8 @@ class Api:
         jobs = self.jobs
         if request.content_type != "application/json":
             raise BadRequest("the body must be application/json", status=415, code="UNSUPPORTED_TYPE")
-        topic, params = read_new_job(await request.read())
-        job = await jobs.create_job(topic, params)
+        topic, params, options = read_new_job(await request.read())
+        job = await jobs.create_job(topic, params, **options)
         made = answer({"id": job.job_id}, status=201)
         made.headers["Location"] = f"/api/jobs/{job.job_id}"
         return made
@@ -111,7 +122,7 @@ def refusals(
     return translated
 
 
-def read_new_job(body: bytes) -> tuple[str, bytes]:
+def read_new_job(body: bytes) -> tuple[str, bytes, dict[str, Any]]:
     try:
         new = msgspec.json.decode(body, type=NewJob)
         raw = bytes(new.params).strip()
@@ -119,7 +130,7 @@ def read_new_job(body: bytes) -> tuple[str, bytes]:
             raw = msgspec.json.decode(raw, type=str).encode()
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise BadRequest(f"the body is not a job: {error}") from error
-    return new.topic, raw
+    return new.topic, raw, new.options()
 
 
 def counts(stats: object) -> dict[str, int]:
@@ -132,7 +143,3 @@ def version_row(job: JobView) -> dict[str, object]:
 
 def no_such_job() -> BadRequest:
     return BadRequest("there is no such job", status=404, code="NOT_FOUND")
-
-
-def answer(value: object, *, status: int = 200) -> web.Response:
-    return web.Response(status=status, body=msgspec.json.encode(value), content_type="application/json")

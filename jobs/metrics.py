@@ -1,0 +1,194 @@
+"""What happened to the jobs of each topic: totals, rates of the last minutes, and how long they waited and ran.
+
+Counted when a change is told; kept in a small file, so that totals go on after a restart. Knows no store and no loop.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping
+from typing import Final, cast
+
+from jobs.counts import Counts
+from jobs.job import Job
+from jobs.states import DONE, ERROR, STATES, Reason
+
+BOUNDS_MS: Final = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000, 900_000,
+                    3_600_000, 21_600_000, 86_400_000]
+SLOT_MS: Final = 10_000
+SLOTS: Final = 30
+TOTALS: Final = ("created", "started", "done", "error", "retried")
+
+
+class Histogram:
+    """How many durations were at most as long as each bound; the last count is of the longer ones."""
+
+    def __init__(self) -> None:
+        self.counts: list[int] = [0] * (len(BOUNDS_MS) + 1)
+        self.total_ms = 0
+
+    def add(self, milliseconds: int) -> None:
+        self.counts[bisect_left(BOUNDS_MS, milliseconds)] += 1
+        self.total_ms += milliseconds
+
+    def count(self) -> int:
+        return sum(self.counts)
+
+    def quantile(self, share: float) -> int:
+        """The bound below which this share of the durations lies, in ms; 0 when there are none."""
+        rank = self.count() * share
+        seen = 0
+        for place, number in enumerate(self.counts):
+            seen += number
+            if number and seen >= rank:
+                return BOUNDS_MS[min(place, len(BOUNDS_MS) - 1)]
+        return 0
+
+
+class TopicMetrics:
+    """One topic."""
+
+    def __init__(self) -> None:
+        self.created = 0
+        self.started = 0
+        self.done = 0
+        self.error = 0
+        self.retried = 0
+        self.wait: Final = Histogram()
+        """From the creation to the start of the first attempt."""
+        self.run: Final = Histogram()
+        """From the start of the last attempt to the end."""
+        self._slots: Final[list[int]] = [0] * SLOTS
+        self._times: Final[list[int]] = [0] * SLOTS
+
+    def ended(self, at: int) -> None:
+        slot = at // SLOT_MS
+        place = slot % SLOTS
+        if self._times[place] != slot:
+            self._times[place] = slot
+            self._slots[place] = 0
+        self._slots[place] += 1
+
+    def rate(self, now: int, slots: int) -> float:
+        """Jobs that ended per second, over the last whole slots of ten seconds."""
+        newest = now // SLOT_MS - 1
+        ended = 0
+        for place in range(SLOTS):
+            if newest - slots < self._times[place] <= newest:
+                ended += self._slots[place]
+        return ended * 1000 / (slots * SLOT_MS)
+
+    def totals(self) -> dict[str, int]:
+        return {"created": self.created, "started": self.started, "done": self.done, "error": self.error,
+                "retried": self.retried}
+
+
+class Metrics:
+    """All topics."""
+
+    def __init__(self) -> None:
+        self.topics: Final[dict[str, TopicMetrics]] = {}
+
+    def on_job(self, job: Job) -> None:
+        """A change was told."""
+        topic = self.topics.get(job.topic)
+        if topic is None:
+            topic = self.topics[job.topic] = TopicMetrics()
+        state = job.state
+        if job.version == 1:
+            topic.created += 1
+        elif state == "active":
+            if job.at == job.started_at and not job.reason:
+                topic.started += 1
+                if job.attempts == 1:
+                    topic.wait.add(max(0, job.started_at - job.created_at))
+        elif state in (DONE, ERROR):
+            if job.at == job.ended_at:
+                self._ended(topic, job)
+        elif job.reason == Reason.RETRY:
+            topic.retried += 1
+
+    def _ended(self, topic: TopicMetrics, job: Job) -> None:
+        if job.state == DONE:
+            topic.done += 1
+        else:
+            topic.error += 1
+        topic.ended(job.ended_at)
+        if job.started_at:
+            topic.run.add(max(0, job.ended_at - job.started_at))
+
+    def detail(self, topic: str, now: int) -> dict[str, object]:
+        """What JOB.STATS shows beyond counts."""
+        found = self.topics.get(topic) or TopicMetrics()
+        shown: dict[str, object] = {f"{name}_total": number for name, number in found.totals().items()}
+        shown["rate_1m"] = found.rate(now, 6)
+        shown["rate_5m"] = found.rate(now, SLOTS - 1)
+        for name, histogram in (("wait", found.wait), ("run", found.run)):
+            for share in (50, 95, 99):
+                shown[f"{name}_ms_p{share}"] = histogram.quantile(share / 100)
+        return shown
+
+    # Over a restart
+
+    def kept(self) -> dict[str, object]:
+        return {"format": 1, "bounds_ms": BOUNDS_MS, "topics": {
+            name: {**topic.totals(), "wait": [topic.wait.total_ms, *topic.wait.counts],
+                   "run": [topic.run.total_ms, *topic.run.counts]} for name, topic in self.topics.items()}}
+
+    def restore(self, kept: Mapping[str, object]) -> None:
+        """What `kept` gave. ValueError for something else."""
+        if kept.get("format") != 1 or kept.get("bounds_ms") != BOUNDS_MS:
+            raise ValueError("metrics of another version")
+        for name, facts in cast("dict[str, dict[str, object]]", kept["topics"]).items():
+            topic = TopicMetrics()
+            topic.created, topic.started = _whole(facts["created"]), _whole(facts["started"])
+            topic.done, topic.error = _whole(facts["done"]), _whole(facts["error"])
+            topic.retried = _whole(facts["retried"])
+            for histogram, numbers in ((topic.wait, facts["wait"]), (topic.run, facts["run"])):
+                counts = [_whole(number) for number in cast("list[object]", numbers)]
+                if len(counts) != len(BOUNDS_MS) + 2:
+                    raise ValueError("metrics of another version")
+                histogram.total_ms, histogram.counts = counts[0], counts[1:]
+            self.topics[name] = topic
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int) or value < 0:
+        raise ValueError(f"{value!r} is no count")
+    return value
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def exposition(metrics: Metrics, counts: Mapping[str, Counts], gauges: Mapping[str, float]) -> str:
+    """The text that Prometheus reads (format 0.0.4)."""
+    lines = ["# HELP heroredis_jobs Jobs in each state.", "# TYPE heroredis_jobs gauge"]
+    for topic, held in counts.items():
+        lines += [f'heroredis_jobs{{topic="{_escaped(topic)}",state="{state}"}} {held[state]}' for state in STATES]
+    topics = sorted(metrics.topics.items())
+    for name in TOTALS:
+        lines += [f"# HELP heroredis_jobs_{name}_total Jobs by what has become of them.",
+                  f"# TYPE heroredis_jobs_{name}_total counter"]
+        lines += [f'heroredis_jobs_{name}_total{{topic="{_escaped(topic)}"}} {found.totals()[name]}'
+                  for topic, found in topics]
+    for name, text in (("wait", "From creation to the first start"), ("run", "From the last start to the end")):
+        lines += [f"# HELP heroredis_job_{name}_seconds {text}.", f"# TYPE heroredis_job_{name}_seconds histogram"]
+        for topic, found in topics:
+            durations = found.wait if name == "wait" else found.run
+            lines += _buckets(f"heroredis_job_{name}_seconds", _escaped(topic), durations)
+    for name, value in gauges.items():
+        lines += [f"# TYPE heroredis_{name} gauge", f"heroredis_{name} {value:g}"]
+    return "\n".join(lines) + "\n"
+
+
+def _buckets(name: str, topic: str, histogram: Histogram) -> list[str]:
+    lines = []
+    seen = 0
+    for bound, number in zip(BOUNDS_MS, histogram.counts, strict=False):
+        seen += number
+        lines.append(f'{name}_bucket{{topic="{topic}",le="{bound / 1000:g}"}} {seen}')
+    total = histogram.count()
+    return [*lines, f'{name}_bucket{{topic="{topic}",le="+Inf"}} {total}',
+            f'{name}_sum{{topic="{topic}"}} {histogram.total_ms / 1000:g}', f'{name}_count{{topic="{topic}"}} {total}']
