@@ -7,15 +7,18 @@ import logging
 import os
 import sys
 import time
-from typing import Final
+from typing import Any, Final
+
+MORE: Final = ("job_id", "topic", "worker")
+"""What a record may carry beside its message."""
 
 
 class JsonLines(logging.Formatter):
     """One JSON object per line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, Any] = {"time": round(record.created, 3), "level": record.levelname.lower(), "logger": record.name,
-                "message": record.getMessage()}
+        line: dict[str, Any] = {"time": round(record.created, 3), "level": record.levelname.lower(),
+                                "logger": record.name, "message": record.getMessage()}
         line.update({name: vars(record)[name] for name in MORE if name in vars(record)})
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)

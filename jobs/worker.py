@@ -141,7 +141,8 @@ class JobWorker:
                 manager.fail(job.job_id, str(outcome).encode("utf-8", "replace"), self.name, job.token,
                              reason=Reason.DISCARDED, final=True, event=DISCARD)
         except JobRefused as late:
-            logger.warning("what the handler of job %d asked for came too late: %s", job.job_id, late.text, extra=facts_of(job))
+            logger.warning("what the handler of job %d asked for came too late: %s", job.job_id, late.text,
+                           extra=facts_of(job))
 
     def _fail(self, job: Job, text: str, error: BaseException | None, reason: str, handler: Handler | None = None,
               final: bool = False) -> None:
