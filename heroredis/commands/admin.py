@@ -71,6 +71,11 @@ def shutdown(ctx: Context, *options: bytes) -> Reply:
     stop = ctx.server.on_shutdown
     if stop is None:
         raise RedisError(b"ERR this server is embedded in a program; stop it there")
+    try:
+        ctx.server.keeper.before_shutdown(b"SAVE" in words, b"NOSAVE" in words)
+    except RedisError:
+        if b"FORCE" not in words:
+            raise RedisError(b"ERR Errors trying to SHUTDOWN. Check logs.") from None
     asyncio.get_running_loop().call_soon(stop)
     return NO_REPLY
 

@@ -104,6 +104,9 @@ class Rewriting:
         except (OSError, GivenUp) as error:
             logger.error("rewriting the append-only files failed: %s", error or "it was given up")
             self._ended(tally, False)
+        except Exception:
+            logger.exception("rewriting the append-only files failed")
+            self._ended(tally, False)
         else:
             self._ended(tally, True)
 

@@ -163,6 +163,8 @@ class Persistence(Keeper):
                               parameters.integer("auto-aof-rewrite-min-size")):
             logger.info("the append-only files have grown to %d bytes: rewriting them", rewriting.current_size())
             rewriting.rewrites.wanted = True
+        elif rewriting.running is None and self._is_save_due():
+            rewriting.saves.wanted = True
         self._begin_wanted()
         if self._core.loop is not None:
             self._timer = self._core.loop.call_later(TICK_S, self.tick)
@@ -222,6 +224,25 @@ class Persistence(Keeper):
         except OSError as error:
             logger.error("saving failed: %s", error)
             raise RedisError(b"ERR") from None
+
+    def before_shutdown(self, save: bool, no_save: bool) -> None:
+        if save or (not no_save and self._has_save_points() and not self.output.is_open()):
+            self.rewriting.give_up()
+            self.save()
+
+    def _has_save_points(self) -> bool:
+        return bool(self._core.parameters.get("save")) and self.rewriting.folder is not None
+
+    def _is_save_due(self) -> bool:
+        """A save point is reached, and no append-only file is kept that would make it needless."""
+        rewriting = self.rewriting
+        if not self._has_save_points() or self.output.is_open() or rewriting.is_waiting():
+            return False
+        words = self._core.parameters.get("save").split()
+        changes = self._core.space.changes.dirty - rewriting.dirty_at_save
+        passed_ms = self._core.clock.now_ms() - rewriting.last_save_ms
+        return any(changes >= int(words[at + 1]) and passed_ms > int(words[at]) * 1000
+                   for at in range(0, len(words) - 1, 2))
 
     def last_save_s(self) -> int:
         return self.rewriting.last_save_ms // 1000

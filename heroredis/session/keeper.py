@@ -32,6 +32,9 @@ class Keeper:
         """BGSAVE; the status line."""
         raise RedisError(NOT_KEPT)
 
+    def before_shutdown(self, save: bool, no_save: bool) -> None:
+        """SHUTDOWN: save when that is asked for, or when there are save points and nothing else keeps the keys."""
+
     def last_save_s(self) -> int:
         """Unix time of the last save that succeeded."""
         return 0

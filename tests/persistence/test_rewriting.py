@@ -252,3 +252,33 @@ def test_a_server_without_a_folder_reloads_from_memory() -> None:
     server.keeper.reload(True, True)
     assert contents(server) == before
     assert isinstance(server.space, Space)
+
+
+def test_save_points_save_where_nothing_else_keeps_the_keys() -> None:
+    async def live() -> None:
+        kept = Kept(appendonly=b"no", save=b"3600 1 60 3")
+        kept.server.bind(asyncio.get_running_loop())
+        persistence = kept.server.persistence
+        await persistence.start()
+        for number in range(3):
+            kept.call("SET", f"key-{number}", "1")
+        persistence.tick()
+        assert persistence.rewriting.running is None
+        kept.clock.advance(60_001)
+        persistence.tick()
+        await persistence.rewriting.wait()
+        assert persistence.rewriting.saves.runs == 1
+        kept.call("SET", "later", "1")
+        kept.clock.advance(60_001)
+        persistence.tick()
+        assert persistence.rewriting.running is None
+        persistence.before_shutdown(False, True)
+        assert persistence.rewriting.saves.runs == 1
+        persistence.before_shutdown(False, False)
+        assert persistence.rewriting.saves.runs == 2
+        await persistence.stop()
+        twin = Kept(kept.disk.copy(), kept.clock, appendonly=b"no")
+        await twin.server.persistence.start()
+        assert twin.data() == kept.data()
+
+    asyncio.run(live())
