@@ -197,7 +197,7 @@ class Lifecycle(Admission):
     def _expired(self, job: Job) -> bool:
         """Whether a job was not started in time; it has ended then."""
         now = self._clock.now_ms()
-        if not 0 < job.more.expires_at <= now or job.attempts or job.losses:
+        if not 0 < job.more.expires_at <= now or job.started_at:
             return False
         after = replace(job, state=ERROR, reason=Reason.EXPIRED, error=b"it was not started in time", ended_at=now,
                         version=job.version + 1, at=now, by="server")

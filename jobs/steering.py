@@ -72,8 +72,8 @@ class Steering(Lifecycle):
         return self.requeue(job_id, by)
 
     def requeue(self, job_id: int, by: str) -> Committing:
-        """A job that has ended as error (or is running) runs again, with all its attempts. Raises Refused when another
-        job holds its unique key."""
+        """A job that has ended as error (or is running) runs again, with all its attempts, and expires no more. Raises
+        Refused when another job holds its unique key."""
         job = self._checked(job_id, REQUEUE, None)
         now = self._clock.now_ms()
         more = job.more
@@ -83,6 +83,8 @@ class Steering(Lifecycle):
         after = replace(job, state=NEW, reason=Reason.REQUEUED, error=None, traceback=None, ended_at=0, run_at=0,
                         worker="", token="", lease_until=0, attempts=0, losses=0, version=job.version + 1, at=now,
                         by=by)
+        if more.expires_at:
+            after = replace(after, extra=replace(more, expires_at=0))
         if job.state == ACTIVE:
             self.on_revoke(job)
         return self._queue_again(job, after, REQUEUE)

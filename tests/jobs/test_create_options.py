@@ -50,6 +50,22 @@ def test_what_was_started_once_does_not_expire(world: World) -> None:
     assert (world.state(1), world.claim().attempts) == (("new", "retry"), 2)
 
 
+def test_an_expired_job_that_is_queued_again_can_run(world: World) -> None:
+    world.new(expire_ms=100)
+    world.pass_ms(100)
+    world.manager.requeue(1, "hand")
+    world.restart()
+    world.pass_ms(100)
+    assert (world.state(1), world.claim().job_id) == (("new", "requeued"), 1)
+
+
+def test_what_was_snoozed_does_not_expire(world: World) -> None:
+    world.new(expire_ms=100)
+    world.manager.snooze(1, 50, "w", world.claim().token)
+    world.pass_ms(200)
+    assert (world.state(1), world.claim().attempts) == (("new", "snoozed"), 1)
+
+
 def test_expiry_survives_a_restart(world: World) -> None:
     world.new(expire_ms=100)
     world.restart()

@@ -40,6 +40,7 @@ class Model:
     unique: bytes = b""
     same: bytes = b""
     in_line: bool = False
+    started: bool = False
     held: str = ""
     lease: int = 0
     deadline: int = 0
@@ -186,13 +187,14 @@ class Lives(RuleBasedStateMachine):
             job = self.known.jobs[claimed.job_id]
             job.state, job.reason, job.held, job.in_line, job.run_at = "active", "", held, False, 0
             job.attempts += 1
+            job.started = True
             job.token = claimed.token
             job.lease, job.deadline = (50, self.monotonic + 50) if held == "lease" else (0, 0)
             self.old_tokens.append((claimed.job_id, claimed.token))
         self.settle()
 
     def expire(self, job: Model) -> bool:
-        if job.state == "new" and 0 < job.expires_at <= self.now and not job.attempts and not job.losses:
+        if job.state == "new" and 0 < job.expires_at <= self.now and not job.started:
             self.end(job, "error", "expired")
             return True
         return False
@@ -273,7 +275,7 @@ class Lives(RuleBasedStateMachine):
         job = self.act(job_id, ("active", "error"), lambda: self.world.manager.requeue(job_id, "x"))
         if job is not None:
             self.queue(job, "requeued")
-            job.attempts = job.losses = 0
+            job.attempts = job.losses = job.expires_at = 0
             self.settle()
 
     @rule(number=PICK, priority=st.sampled_from([-1, 5, 200]))
