@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from heroredis import facts
 from heroredis.command import Command
 from heroredis.command import command as declare
 from heroredis.errors import RedisError, syntax
@@ -10,6 +13,9 @@ from heroredis.registry import Entry
 from heroredis.reply import Map, Reply, Simple
 from heroredis.session.context import Context
 from heroredis.syntax import Argument, parse
+
+CHANNELS_AS_KEYS: Final = frozenset({"SPUBLISH", "SSUBSCRIBE", "SUNSUBSCRIBE"})
+"""Their channels stand where keys would, because both have a slot."""
 
 
 def _key_specs(command: Command) -> list[object]:
@@ -35,12 +41,13 @@ def described(entry: Entry) -> list[object]:
     command = entry.command
     children = [described(child) for child in (entry.children or {}).values()]
     if command is None:
-        return [_shown(entry.name), -2, [], 0, 0, 0, [Simple(b"@slow")], [], [], children]
+        return [_shown(entry.name), -2, [], 0, 0, 0, [Simple(b"@slow")], facts.tips(entry.shown), [], children]
     keys = command.keys
+    name = entry.shown
     return [
         _shown(entry.name), command.arity, [Simple(flag.encode()) for flag in sorted(command.flags)],
-        keys.first, keys.last, keys.step, [Simple(b"@" + name.encode()) for name in command.categories()], [],
-        _key_specs(command), children,
+        keys.first, keys.last, keys.step, [Simple(b"@" + category.encode()) for category in command.categories()],
+        facts.tips(name), facts.key_specs(name) if facts.has_facts(name) else _key_specs(command), children,
     ]
 
 
@@ -58,7 +65,9 @@ def documented(entry: Entry) -> Map:
             (b"summary", command.summary.encode()), (b"since", command.since.encode()),
             (b"group", command.group.encode()), (b"complexity", command.complexity.encode()),
         ]
-        if command.syntax:
+        if facts.has_facts(entry.shown):
+            pairs += facts.more_docs(entry.shown)
+        elif command.syntax:
             pairs.append((b"arguments", [_parsed(argument) for argument in parse(command.syntax)]))
         elif command.arguments:
             pairs.append((b"arguments", [_argument(name) for name in command.arguments]))
@@ -129,7 +138,7 @@ def command_docs(ctx: Context, *names: bytes) -> Reply:
 @declare("COMMAND LIST", "Names of all commands, filtered when asked for.", group="server", since="7.0.0",
          flags="loading stale", complexity="O(N)")
 def command_list(ctx: Context, *options: bytes) -> Reply:
-    entries = ctx.server.registry.top_level()
+    entries = list(ctx.server.registry.commands.values())
     if not options:
         return [_shown(entry.name) for entry in entries]
     if len(options) != 3 or options[0].upper() != b"FILTERBY":
@@ -145,18 +154,34 @@ def command_list(ctx: Context, *options: bytes) -> Reply:
     raise syntax()
 
 
+def _keys_of(ctx: Context, request: list[bytes]) -> tuple[Entry, list[int]]:
+    """Who would run a request, and the indexes of its keys. RedisError where there are none."""
+    entry = ctx.server.registry.resolve(request)
+    if entry is None or entry.command is None:
+        raise RedisError(b"ERR Invalid command specified")
+    channels = entry.name in CHANNELS_AS_KEYS
+    if channels or (entry.command.keys.first == 0 and entry.command.keys.finder is None):
+        raise RedisError(b"ERR The command has no key arguments")
+    if not entry.low <= len(request) <= entry.high:
+        raise RedisError(b"ERR Invalid number of arguments specified for command")
+    indexes = entry.command.keys.indexes(request)
+    if not indexes and "no_mandatory_keys" not in entry.command.flags:
+        raise RedisError(b"ERR Invalid arguments specified for command")
+    return entry, indexes
+
+
 @declare("COMMAND GETKEYS", "The keys that a request would use.", group="server", since="2.8.13",
          flags="loading stale", complexity="O(N)")
 def command_getkeys(ctx: Context, name: bytes, argument: bytes, *arguments: bytes) -> Reply:
     request = [name, argument, *arguments]
-    entry = ctx.server.registry.resolve(request)
-    if entry is None or entry.command is None:
-        raise RedisError(b"ERR Invalid command specified")
-    if entry.command.keys.first == 0 and entry.command.keys.finder is None:
-        raise RedisError(b"ERR The command has no key arguments")
-    if not entry.low <= len(request) <= entry.high:
-        raise RedisError(b"ERR Invalid number of arguments specified for command")
-    found = [request[index] for index in entry.command.keys.indexes(request)]
-    if not found:
-        raise RedisError(b"ERR Invalid arguments specified for command")
-    return found
+    return [request[index] for index in _keys_of(ctx, request)[1]]
+
+
+@declare("COMMAND GETKEYSANDFLAGS", "The keys that a request would use, and what would be done to each.",
+         group="server", since="7.0.0", flags="loading stale", complexity="O(N)")
+def command_getkeysandflags(ctx: Context, name: bytes, argument: bytes, *arguments: bytes) -> Reply:
+    request = [name, argument, *arguments]
+    entry, indexes = _keys_of(ctx, request)
+    found = facts.flags_of_keys(entry.shown, request, indexes)
+    return [[request[index], [Simple(flag.encode()) for flag in flags]]
+            for index, flags in zip(indexes, found, strict=True)]

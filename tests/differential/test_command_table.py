@@ -37,13 +37,20 @@ def texts(value: object) -> list[str]:
 
 
 def facts_of(element: object, into: dict[str, Facts]) -> None:
-    name, arity, flags, first, last, step, categories, _tips, _specs, children = items(element)
+    name, arity, flags, first, last, step, categories, tips, specs, children = items(element)
     into[text(name)] = {
         "arity": arity, "flags": texts(flags), "first key": first, "last key": last, "step": step,
-        "categories": texts(categories),
+        "categories": texts(categories), "tips": texts(tips),
+        "key specs": [without_notes(spec) for spec in items(specs)],
     }
     for child in items(children):
         facts_of(child, into)
+
+
+def without_notes(spec: object) -> list[object]:
+    """A key spec without the sentence that Redis adds to some."""
+    parts = items(spec)
+    return [part for at in range(0, len(parts), 2) if parts[at] != b"notes" for part in parts[at : at + 2]]
 
 
 def docs_of(flat: object, into: dict[str, Facts]) -> None:
@@ -51,7 +58,8 @@ def docs_of(flat: object, into: dict[str, Facts]) -> None:
     for name, pairs in zip(parts[::2], parts[1::2], strict=True):
         facts = items(pairs)
         found = {text(key): value for key, value in zip(facts[::2], facts[1::2], strict=True)}
-        into[text(name)] = {"since": text(found["since"]), "group": text(found["group"])}
+        into[text(name)] = {"since": text(found["since"]), "group": text(found["group"]), **{
+            key: found.get(key) for key in ("arguments", "doc_flags", "deprecated_since", "replaced_by")}}
         if "subcommands" in found:
             docs_of(found["subcommands"], into)
 
@@ -113,6 +121,9 @@ REQUESTS: Final = [
     "SORT_RO a BY b GET c", "ZUNIONSTORE d 2 a b", "ZUNIONSTORE d 3 a b", "ZINTERSTORE d x a b", "ZDIFFSTORE d 1 a",
     "ZUNION 2 a b WITHSCORES", "ZINTER 1 a", "ZDIFF 2 a b", "ZINTERCARD 2 a b LIMIT 1", "SINTERCARD 2 a b",
     "SINTERSTORE d a b", "SMOVE a b c", "ZRANGESTORE d a 0 1", "ZMPOP 2 a b MIN", "BZMPOP 0 1 a MAX", "BZPOPMIN a b 0",
+    "SET a b GET", "BITFIELD a GET u8 0", "BITFIELD a SET u8 0 1", "BITOP AND a b c", "ZUNIONSTORE a 2 b c",
+    "ZINTER 2 a b", "SSUBSCRIBE a", "SPUBLISH a b", "SINTERCARD 2 a b", "ZADD a 1 b", "LCS a b", "MEMORY USAGE a",
+    "SMOVE a b c", "BZPOPMIN a b 0", "RESTORE a 0 x", "GETEX a", "PING a b c",
 ]
 
 
@@ -120,11 +131,15 @@ REQUESTS: Final = [
 def test_getkeys(both: tuple[str, str], request_line: str) -> None:
     pair = Pair(*both, 2)
     pair.step((b"COMMAND", b"GETKEYS", *(word.encode() for word in shlex.split(request_line))))
+    for name in (b"GETKEYS", b"GETKEYSANDFLAGS"):
+        pair.step((b"COMMAND", name, *(word.encode() for word in request_line.split())))
     pair.close()
 
 
 @pytest.mark.parametrize("filter_", [
-    ("PATTERN", "h*get*"), ("PATTERN", "NOPE"), ("MODULE", "nope"), ("ACLCAT", "nope"), ("NOPE", "x"), ("PATTERN",)])
+    ("PATTERN", "h*get*"), ("PATTERN", "config*"), ("PATTERN", "cl*t|t*"), ("ACLCAT", "hash"),
+    ("ACLCAT", "transaction"),
+    ("ACLCAT", "admin"), ("PATTERN", "NOPE"), ("MODULE", "nope"), ("ACLCAT", "nope"), ("NOPE", "x"), ("PATTERN",)])
 def test_list_filtered(both: tuple[str, str], filter_: tuple[str, ...]) -> None:
     replies = []
     with Wire(both[1]) as wire:
