@@ -13,11 +13,13 @@ from heroredis.errors import NO_AUTH, STILL_LOADING, RedisError, shown, wrong_ar
 from heroredis.permission import refuse
 from heroredis.registry import (
     CLOSING,
+    COPYING,
     IN_MULTI,
     LOADING,
     NEEDS_AUTH,
     PAUSED,
     RESTRICTED,
+    STORING,
     SUBSCRIBED,
     TRACKING,
     Entry,
@@ -167,7 +169,13 @@ def note_lookups(ctx: Context, entry: Entry, argv: list[bytes]) -> None:
         return
     db = ctx.db
     stats = ctx.server.stats
-    for index in command.keys.indexes(argv):
+    indexes = command.keys.indexes(argv)
+    if entry.is_write:
+        if entry.name in STORING:
+            indexes = indexes[1:]
+        elif entry.name in COPYING:
+            indexes = indexes[:1]
+    for index in indexes:
         if db.peek(argv[index]) is None:
             stats.misses += 1
             ctx.server.key_missed(db.index, argv[index])

@@ -15,7 +15,8 @@ from typing import Any
 from heroredis.reply import Map, Simple
 
 BEGIN_NAMES: dict[str, tuple[str, ...]] = {"index": ("index",), "keyword": ("keyword", "startfrom")}
-FIND_NAMES: dict[str, tuple[str, ...]] = {"range": ("lastkey", "keystep", "limit"), "keynum": ("keynumidx", "firstkey", "keystep")}
+FIND_NAMES: dict[str, tuple[str, ...]] = {
+    "range": ("lastkey", "keystep", "limit"), "keynum": ("keynumidx", "firstkey", "keystep")}
 Spec = tuple[list[str], list[Any], list[Any]]
 
 

@@ -34,8 +34,12 @@ LOADING: Final = 512
 
 QUICK: Final = frozenset({"GET", "SET"})
 """Besides the fast writes: commands that are run without a look at the clock."""
-READING_WRITES: Final = frozenset({"GETDEL", "GETEX", "GETSET"})
-"""Writes whose key counts as looked for."""
+STORING: Final = frozenset({"BITOP", "GEOSEARCHSTORE", "SDIFFSTORE", "SINTERSTORE", "SUNIONSTORE", "ZDIFFSTORE",
+                            "ZINTERSTORE", "ZRANGESTORE", "ZUNIONSTORE"})
+"""Writes that read all their keys but the first."""
+COPYING: Final = frozenset({"COPY", "SORT"})
+"""Writes that read their first key."""
+READING_WRITES: Final = frozenset({"GETDEL", "GETEX", "GETSET", *STORING, *COPYING})
 MAY_REPLICATE: Final = frozenset({"PUBLISH", "SPUBLISH", "PFCOUNT", "EVAL", "EVALSHA", "FCALL"})
 """No writes by their flags, and yet held back by CLIENT PAUSE WRITE."""
 STEPS: Final = 16
