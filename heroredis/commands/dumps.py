@@ -108,10 +108,13 @@ def restore(ctx: Context, key: bytes, ttl: bytes, serialized_value: bytes, *opti
 
 
 def _migrated_keys(argv: list[bytes]) -> list[int]:
-    """The key at its fixed place, or those behind KEYS; none when both are given."""
-    for at in range(6, len(argv)):
-        if argv[at].upper() == b"KEYS":
+    """The key at its fixed place, or those behind KEYS when that place is empty; none when both are given."""
+    at = 6
+    while at < len(argv):
+        word = argv[at].upper()
+        if word == b"KEYS":
             return [] if argv[3] else list(range(at + 1, len(argv)))
+        at += {b"AUTH": 2, b"AUTH2": 3}.get(word, 1)
     return [3] if len(argv) > 3 else []
 
 

@@ -305,3 +305,47 @@ def test_new_users_follow_the_channel_default(pair: Pair) -> None:
         pair.step((b"ACL", b"SETUSER", b"v"))
         pair.step((b"ACL", b"LIST",))
         pair.step((b"ACL", b"DELUSER", b"v"))
+
+
+@pytest.mark.parametrize("permission", ["%R~*", "%W~*", "resetkeys"])
+def test_what_every_command_does_to_its_keys(pair: Pair, permission: str) -> None:
+    """Each command that both have, with ones for arguments: ones are keys, counts of keys and numbers alike."""
+    for wire in (pair.real, pair.ours):
+        wire.call("ACL", "SETUSER", "u", "reset", "+@all", "allchannels", permission)
+    rows = pair.ours.call("COMMAND")
+    assert isinstance(rows, list)
+    leaves = [child for row in rows for child in ([row] if not row[9] or row[0] == b"command" else row[9])]
+    known = pair.real.call("COMMAND", "LIST")
+    assert isinstance(known, list)
+    compared = 0
+    for row in leaves:
+        name, arity = row[0], row[1]
+        if name.partition(b"|")[0] not in known or name in (b"client|setinfo", b"client|no-touch"):
+            continue
+        words = name.split(b"|")
+        for more in range(4 if arity < 0 else 1):
+            request = [*words, *[b"1"] * (abs(arity) - len(words) + more)]
+            pair.step((b"ACL", b"DRYRUN", b"u", *request))
+            compared += 1
+    assert compared > 300
+
+
+@pytest.mark.parametrize("line", [
+    "SET a 1 GET", "SET a 1 EX 5 get", "SET a GET", "BITFIELD a GET u8 0", "BITFIELD a GET u8 0 SET u8 0 1",
+    "BITFIELD a GET u8", "BITFIELD a GET u8 0 OVERFLOW WRAP get u4 1",
+    "BITFIELD a INCRBY u8 0 1", "BITFIELD a OVERFLOW SAT", "BITFIELD a", "ZUNIONSTORE d 2 a b", "ZINTER 2 a b",
+    "LMPOP 0 a LEFT", "LMPOP x a LEFT", "LMPOP 5 a LEFT", "ZMPOP 2 a b MIN", "BZMPOP 0 2 a b MIN", "SINTERCARD 2 a b",
+    "COPY a b REPLACE",
+    "MIGRATE h 1 a 0 5", "MIGRATE h 1 a 0 5 KEYS b c", 'MIGRATE h 1 "" 0 5 KEYS b c', "SORT a", "SORT a STORE b",
+    "SORT a BY x* GET y* STORE b", "SORT_RO a BY x*", "GEORADIUS a 1 1 1 m STORE b", "GEORADIUS a 1 1 1 m STOREDIST b",
+    "XREAD STREAMS a b 0 0", "XREADGROUP GROUP g c STREAMS a b > >", "EVAL x 2 a b", "EVAL x 0 a", "EVAL_RO x 1 a",
+    "OBJECT FREQ a", "MEMORY USAGE a", "XGROUP CREATE a g 0", "OBJECT HELP", "DEBUG OBJECT a", "PFDEBUG GETREG a",
+])
+def test_requests_whose_keys_stand_in_odd_places(pair: Pair, line: str) -> None:
+    words = [b"" if word == '""' else word.encode() for word in line.split(" ")]
+    if isinstance(pair.ours.call("ACL", "SETUSER", "v", "+" + line.split(" ")[0].lower()), Failure):
+        return  # a command that we do not have
+    for permission in ("%R~*", "%W~*", "%R~a %W~b", "%W~a %R~b", "~a", "~b ~d"):
+        for wire in (pair.real, pair.ours):
+            wire.call("ACL", "SETUSER", "u", "reset", "+@all", *permission.split(" "))
+        pair.step((b"ACL", b"DRYRUN", b"u", *words))
