@@ -5,9 +5,8 @@ Bits are told by the categories that fit them best, then by single commands, as 
 
 from __future__ import annotations
 
-from heroredis.acl.index import CommandIndex, shown
+from heroredis.acl.index import CommandIndex, Known, shown
 from heroredis.acl.rules import Selector, User
-from heroredis.registry import Entry
 
 
 def describe_user(index: CommandIndex, user: User) -> bytes:
@@ -53,8 +52,8 @@ def commands_of(index: CommandIndex, selector: Selector) -> bytes:
         else:
             described.allowed &= ~reached
             left |= reached
-    for entry in index.sorted_tops():
-        _add_single(index, selector, described, entry, words)
+    for known in index.sorted_tops():
+        _add_single(selector, described, known, words)
     return " ".join(words).encode("utf-8", "surrogateescape")
 
 
@@ -73,15 +72,14 @@ def _best_category(index: CommandIndex, left: int, adding: bool, applied: set[st
     return best
 
 
-def _add_single(index: CommandIndex, selector: Selector, described: Selector, entry: Entry, words: list[str]) -> None:
-    bit = index.bit(entry)
-    may = bool(selector.allowed & bit)
-    if may != bool(described.allowed & bit):
-        words.append(("+" if may else "-") + shown(entry.name))
-        family = index.with_children(entry)
+def _add_single(selector: Selector, described: Selector, known: Known, words: list[str]) -> None:
+    may = bool(selector.allowed & known.bit)
+    if may != bool(described.allowed & known.bit):
+        words.append(("+" if may else "-") + shown(known.name))
+        family = known.family()
         described.allowed = described.allowed | family if may else described.allowed & ~family
-    for child in (entry.children or {}).values():
-        _add_single(index, selector, described, child, words)
+    for child in known.children:
+        _add_single(selector, described, child, words)
     if not may:
-        words += [f"+{shown(entry.name)}|{word.decode('utf-8', 'surrogateescape')}"
-                  for word in selector.first_args.get(entry.name, ())]
+        words += [f"+{shown(known.name)}|{word.decode('utf-8', 'surrogateescape')}"
+                  for word in selector.first_args.get(known.name, ())]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from heroredis.acl.absent import ABSENT
 from heroredis.registry import Entry, Registry
 
 CATEGORIES: Final = (
@@ -14,8 +15,25 @@ CATEGORIES: Final = (
     "pubsub", "admin", "fast", "slow", "blocking", "dangerous", "connection", "transaction", "scripting", "jobs",
 )
 """In the order in which Redis tells them; the last is ours."""
-CONTAINER: Final = frozenset({"slow"})
+CONTAINER: Final = ("slow",)
 """What a command is that only holds others."""
+
+
+class Known:
+    """A command that rules may name, whether it exists here or only in Redis."""
+
+    def __init__(self, name: str, bit: int) -> None:
+        self.name: Final = name
+        self.bit: Final = bit
+        self.children: list[Known] = []
+        self.categories: list[str] = []
+
+    def family(self) -> int:
+        """The bits of the command and its subcommands."""
+        found = self.bit
+        for child in self.children:
+            found |= child.bit
+        return found
 
 
 class CommandIndex:
@@ -23,21 +41,17 @@ class CommandIndex:
 
     def __init__(self, registry: Registry) -> None:
         self._registry: Final = registry
-        self._bits: Final[dict[str, int]] = {}
+        self._seen = 0
+        self._known: Final[dict[str, Known]] = {}
         self._belonging: Final[dict[str, int]] = {}
         self._reached: Final[dict[str, int]] = {}
 
     def bit(self, entry: Entry) -> int:
-        if entry.name not in self._bits:
+        known = self._known.get(entry.name)
+        if known is None:
             self._refresh()
-        return self._bits[entry.name]
-
-    def with_children(self, entry: Entry) -> int:
-        """The command and its subcommands."""
-        found = self.bit(entry)
-        for child in (entry.children or {}).values():
-            found |= self.bit(child)
-        return found
+            known = self._known[entry.name]
+        return known.bit
 
     def belonging(self, category: str) -> int:
         """The commands of a category."""
@@ -54,37 +68,45 @@ class CommandIndex:
         return [name for name in CATEGORIES if name != "jobs" or self.belonging(name)]
 
     def members(self, category: str) -> list[str]:
-        """Names of the commands of a category, as ACL CAT tells them."""
+        """Names of the commands of a category that exist here, as ACL CAT tells them."""
         mask = self.belonging(category)
         return [shown(name) for name, entry in self._registry.commands.items() if self.bit(entry) & mask]
 
-    def find(self, name: bytes) -> Entry | None:
+    def find(self, name: bytes) -> Known | None:
         """By its original name, whatever it was renamed to; a subcommand as container|name."""
+        self._refresh()
         words = name.decode("latin-1").upper().split("|")
-        return self._registry.commands.get(" ".join(words)) if len(words) <= 2 and "" not in words else None
+        return self._known.get(" ".join(words)) if len(words) <= 2 and "" not in words else None
 
-    def sorted_tops(self) -> list[Entry]:
-        return sorted(self._registry.top_level(), key=_name)
+    def sorted_tops(self) -> list[Known]:
+        self._refresh()
+        return [known for name, known in sorted(self._known.items()) if " " not in name]
 
     def _refresh(self) -> None:
-        if len(self._bits) == len(self._registry.commands):
+        commands = self._registry.commands
+        if self._seen == len(commands):
             return
-        for name in self._registry.commands:
-            self._bits.setdefault(name, 1 << len(self._bits))
+        self._seen = len(commands)
+        for name in [*commands, *ABSENT]:
+            if name not in self._known:
+                self._known[name] = Known(name, 1 << len(self._known))
+        for known in self._known.values():
+            known.children = []
+        for name, known in self._known.items():
+            entry = commands.get(name)
+            if entry is not None:
+                known.categories = list(CONTAINER) if entry.command is None else entry.command.categories()
+            else:
+                known.categories = ABSENT[name]
+            container = self._known.get(name.partition(" ")[0])
+            if " " in name and container is not None:
+                container.children.append(known)
         self._belonging.clear()
         self._reached.clear()
-        for name, entry in self._registry.commands.items():
-            own = self._bits[name]
-            family = own
-            for child in (entry.children or {}).values():
-                family |= self._bits[child.name]
-            for category in CONTAINER if entry.command is None else entry.command.categories():
-                self._belonging[category] = self._belonging.get(category, 0) | own
-                self._reached[category] = self._reached.get(category, 0) | family
-
-
-def _name(entry: Entry) -> str:
-    return entry.name
+        for known in self._known.values():
+            for category in known.categories:
+                self._belonging[category] = self._belonging.get(category, 0) | known.bit
+                self._reached[category] = self._reached.get(category, 0) | known.family()
 
 
 def shown(name: str) -> str:

@@ -125,8 +125,8 @@ class Selector:
         mask = index.reached(name)
         self._set(mask, allow)
         for command in list(self.first_args):
-            entry = index.find(command.encode())
-            if entry is not None and index.bit(entry) & mask:
+            known = index.find(command.encode())
+            if known is not None and known.bit & mask:
                 del self.first_args[command]
 
     def _apply_command(self, index: CommandIndex, allow: bool, name: bytes) -> None:
@@ -139,16 +139,16 @@ class Selector:
                 raise RuleError(FIRST_ARG_OF_CHILD)
             if not sub:
                 raise RuleError(SYNTAX)
-            if container.children is None:
+            if not container.children:
                 words = self.first_args.setdefault(container.name, [])
                 if sub.lower() not in [word.lower() for word in words]:
                     words.append(sub)
                 return
-        entry = index.find(name)
-        if entry is None:
+        known = index.find(name)
+        if known is None:
             raise RuleError(UNKNOWN)
-        self._set(index.with_children(entry), allow)
-        self.first_args.pop(entry.name, None)
+        self._set(known.family(), allow)
+        self.first_args.pop(known.name, None)
 
     def _set(self, mask: int, allow: bool) -> None:
         self.allowed = self.allowed | mask if allow else self.allowed & ~mask
