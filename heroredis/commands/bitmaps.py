@@ -146,7 +146,7 @@ def bitop(ctx: Context, operation: bytes, destkey: bytes, key: bytes, *keys: byt
     db = ctx.db
     result = bits.combined(word, sources)
     if result:
-        db.store(destkey, bytearray(result))
+        db.store(destkey, result)
         db.changed(destkey, "set", STRING)
     elif db.lookup(destkey) is not None:
         db.remove(destkey)

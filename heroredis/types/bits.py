@@ -12,7 +12,8 @@ INVERTED: Final = bytes(255 - byte for byte in range(256))
 WRAP: Final = 0
 SAT: Final = 1
 FAIL: Final = 2
-LONGEST: Final = 64
+PIECE: Final = 1 << 16
+"""Bytes that are looked at in one go: they stay in the processor's cache, and a search ends early."""
 
 
 def get_bit(data: bytes | bytearray, offset: int) -> int:
@@ -48,11 +49,26 @@ def part_of(data: bytes | bytearray, first: int, last: int) -> bytes:
 
 
 def count(data: bytes | bytearray) -> int:
-    return int.from_bytes(data, "little").bit_count()
+    if len(data) <= PIECE:
+        return int.from_bytes(data, "little").bit_count()
+    found = 0
+    for at in range(0, len(data), PIECE):
+        found += int.from_bytes(data[at : at + PIECE], "little").bit_count()
+    return found
 
 
 def find(data: bytes | bytearray, bit: int, first: int, last: int) -> int:
     """Position of the first `bit` among the bits first to last, which lie inside; -1 when there is none."""
+    while first <= last:
+        end = min(last, (first | (8 * PIECE - 1)))
+        position = _find_in_piece(data, bit, first, end)
+        if position >= 0:
+            return position
+        first = end + 1
+    return -1
+
+
+def _find_in_piece(data: bytes | bytearray, bit: int, first: int, last: int) -> int:
     part = part_of(data, first, last)
     base = first & ~7
     if not bit:  # look for a one in the inverted part, where the bits around must be cleared as well
@@ -63,20 +79,25 @@ def find(data: bytes | bytearray, bit: int, first: int, last: int) -> int:
     return base + (len(part) - len(rest)) * 8 + 8 - rest[0].bit_length()
 
 
-def combined(operation: bytes, sources: Sequence[bytes | bytearray]) -> bytes:
+def combined(operation: bytes, sources: Sequence[bytes | bytearray]) -> bytearray:
     """AND, OR, XOR of all sources (shorter ones padded with zeros), or NOT of the only one."""
     if operation == b"NOT":
-        return bytes(sources[0]).translate(INVERTED)
-    result = int.from_bytes(sources[0], "little")
-    for source in sources[1:]:
-        other = int.from_bytes(source, "little")
-        if operation == b"AND":
-            result &= other
-        elif operation == b"OR":
-            result |= other
-        else:
-            result ^= other
-    return result.to_bytes(max(len(source) for source in sources), "little")
+        return bytearray(sources[0].translate(INVERTED))
+    size = max(len(source) for source in sources)
+    result = bytearray(size)
+    for at in range(0, size, PIECE):
+        end = min(at + PIECE, size)
+        piece = int.from_bytes(sources[0][at:end], "little")
+        for source in sources[1:]:
+            other = int.from_bytes(source[at:end], "little") if at < len(source) else 0
+            if operation == b"AND":
+                piece &= other
+            elif operation == b"OR":
+                piece |= other
+            else:
+                piece ^= other
+        result[at:end] = piece.to_bytes(end - at, "little")
+    return result
 
 
 def read_field(data: bytes | bytearray, offset: int, width: int, signed: bool) -> int:
