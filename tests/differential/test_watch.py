@@ -11,7 +11,8 @@ from tests.differential.compare import Pair, compare_dumps
 
 BEFORE: Final = {
     "nothing": [], "string": ["SET k v"], "expiring": ["SET k v EX 1000"], "list": ["RPUSH k a b"],
-    "hash": ["HSET k f v"], "elsewhere": ["SELECT 1", "SET k other", "SELECT 0"],
+    "hash": ["HSET k f v"], "set": ["SADD k a", "SADD l a b"], "sorted set": ["ZADD k 1 a", "ZADD l 2 b"],
+    "elsewhere": ["SELECT 1", "SET k other", "SELECT 0"],
     "both": ["SET k v", "SELECT 1", "SET k other", "SELECT 0"], "gone": ["SET k v PXAT 1"],
 }
 ACTIONS: Final = [
@@ -23,6 +24,13 @@ ACTIONS: Final = [
     "LMPOP 1 k LEFT", "HSET k f v", "HSETNX k f w", "HDEL k f", "HDEL k g", "HINCRBY k n 1", "SETRANGE k 0 x",
     "SETRANGE k 3 ", "GETDEL k", "GETEX k", "GETEX k PERSIST", "GETEX k EX 50", "GETSET k v", "MSET k v l w",
     "MSETNX k v l w", "TOUCH k", "TYPE k", "HGETALL k", "LRANGE k 0 -1", "BLPOP k 0.001", "SET l x",
+    "SADD k a", "SADD k b", "SREM k x", "SREM k a", "SPOP k", "SPOP k 5", "SPOP k 0", "SRANDMEMBER k", "SMOVE k l a",
+    "SMOVE l k b", "SMOVE l k a", "SINTERSTORE k l l", "SINTERSTORE k m", "SUNIONSTORE m k l", "SDIFFSTORE k k l",
+    "ZADD k 1 a", "ZADD k 2 a", "ZADD k NX 2 a", "ZADD k XX 2 zzz", "ZADD k INCR 0 a", "ZINCRBY k 0 a", "ZINCRBY k 1 a",
+    "ZREM k x", "ZREM k a", "ZPOPMIN k", "ZPOPMIN k 0", "ZPOPMAX k 9", "ZMPOP 2 m k MIN", "ZRANGESTORE k l 0 -1",
+    "ZRANGESTORE k l 5 9", "ZUNIONSTORE k 2 k l", "ZINTERSTORE k 2 k l", "ZDIFFSTORE m 1 k", "ZREMRANGEBYRANK k 5 9",
+    "ZREMRANGEBYSCORE k 0 9", "ZREMRANGEBYLEX k - +", "SORT k ALPHA STORE k", "SORT k ALPHA STORE m", "SORT k ALPHA",
+    "BZPOPMIN k 0.001", "BZMPOP 0.001 1 k MAX",
 ]
 
 

@@ -9,22 +9,24 @@ from typing import Final
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.differential import grammar
+from tests.differential import grammar, grammar_sets, grammar_sorting, grammar_values, grammar_zsets
 from tests.differential.grammar import Command, call, keys, many
 from tests.persistence.busy import WRITES
 from tests.persistence.house import INCREMENT, Kept, again, contents
 
 EXAMPLES: Final = int(os.environ.get("DIFFERENTIAL_EXAMPLES", "150"))
-GROUPS: Final = {name: getattr(grammar, name) for name in (
-    "STRINGS", "LISTS", "HASHES", "SETS", "SORTED_SETS", "ZSETS", "BITMAPS", "GENERIC", "TRANSACTIONS", "ERRORS",
-) if hasattr(grammar, name)}
+GROUPS: Final = (
+    grammar.STRINGS, grammar.LISTS, grammar.HASHES, grammar.GENERIC, grammar.TRANSACTIONS, grammar.ERRORS,
+    grammar_values.BITMAPS, grammar_sets.SETS, grammar_zsets.ZSETS, grammar_zsets.ALGEBRA, grammar_sorting.SORTING)
 WAITING: Final = st.one_of(
     many("BLPOP", keys, rest=st.just(b"0"), most=1),
     call("BLMOVE", keys, keys, grammar.sides, grammar.sides, st.just(b"0")),
     call("BRPOPLPUSH", keys, keys, st.just(b"0")), call("BRPOP", keys, keys, st.just(b"0")),
-    call("BLMPOP", st.just(b"0"), st.just(b"2"), keys, keys, grammar.sides))
+    call("BLMPOP", st.just(b"0"), st.just(b"2"), keys, keys, grammar.sides), call("BZPOPMIN", keys, st.just(b"0")),
+    call("BZPOPMAX", keys, keys, st.just(b"0")),
+    call("BZMPOP", st.just(b"0"), st.just(b"2"), keys, keys, grammar.word("MIN", "MAX")))
 LATER: Final = st.sampled_from((1, 999, 50_000, 200_000, 4_000_000))
-STEPS: Final = st.lists(st.one_of(WRITES, WRITES, st.one_of(list(GROUPS.values())), LATER, WAITING), min_size=5,
+STEPS: Final = st.lists(st.one_of(WRITES, WRITES, st.one_of(GROUPS), LATER, WAITING), min_size=5,
                         max_size=40)
 modest = settings(max_examples=EXAMPLES, deadline=None, derandomize=os.environ.get("CI") == "true",
                   suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -36,7 +38,7 @@ def run(kept: Kept, steps: Sequence[Command | int]) -> None:
         if isinstance(step, int):
             kept.clock.advance(step)
             kept.server.space.expire_due(5)
-        elif step[0].upper().startswith((b"BL", b"BR")):
+        elif step[0].upper().startswith((b"BL", b"BR", b"BZ")):
             kept.call_on(kept.session(), *step)
         else:
             kept.call(*step)
@@ -94,6 +96,14 @@ def test_forms_name_moments_not_spans_and_results_not_chances() -> None:
     assert journaled(("INCRBYFLOAT", "k", "1.5")) == [b"SET k 1.5"]
     assert journaled(("HINCRBYFLOAT", "h", "f", "1.5")) == [b"HSET h f 1.5"]
     assert journaled(("RPUSH", "l", "a", "b"), ("BLPOP", "l", 0)) == [b"RPUSH l a b", b"LPOP l"]
+    assert journaled(("SADD", "s", 1, 2), ("SPOP", "s", 2)) == [b"SADD s 1 2", b"DEL s"]
+    assert journaled(("SADD", "s", "a"), ("SPOP", "s")) == [b"SADD s a", b"DEL s"]
+    popped, = journaled(("SADD", "s", "a", "b"), ("SPOP", "s"))[1:]
+    assert popped in (b"SREM s a", b"SREM s b")
+    assert journaled(("SADD", "s", 1, 2, 3), ("SPOP", "s", 2))[1][:7] == b"SREM s "
+    assert journaled(("ZADD", "z", 1, "a", 2, "b", 3, "c"), ("ZMPOP", 1, "z", "MAX", "COUNT", 2))[1:] == [b"ZREM z c b"]
+    assert journaled(("ZADD", "z", 1, "a", 2, "b"), ("BZPOPMIN", "x", "z", 0))[1:] == [b"ZREM z a"]
+    assert journaled(("SADD", "s", 2, 1), ("SORT", "s", "STORE", "l"))[1:] == [b"DEL l", b"RPUSH l 1 2"]
     assert journaled(("set", "k", "v"), ("GETEX", "k", "PX", 5)) == [b"set k v", b"PEXPIREAT k %d" % (now + 5)]
 
 
