@@ -1,0 +1,194 @@
+"""AsyncClient: the client for asyncio. Requests of many tasks share one connection and are answered in order.
+
+A request that waits (fetch, wait) holds up what comes behind it: give such calls a client of their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from types import TracebackType
+from typing import Any, Final, TypeVar
+
+from jobs import requests
+from jobs.requests import JobMap, Request
+from jobs.wire import NOT_ENOUGH, ClientError, NotConnected, OutcomeUnknown, greeting, new_reader, pack, parse_url
+
+T = TypeVar("T")
+DEFAULT_URL: Final = "redis://127.0.0.1:6379"
+ATTEMPTS: Final = 5
+FIRST_PAUSE_S: Final = 0.05
+
+
+class _Connection(asyncio.Protocol):
+    """Answers find the requests that wait for them, in order."""
+
+    def __init__(self) -> None:
+        self.waiting: Final[deque[asyncio.Future[Any]]] = deque()
+        self.transport: asyncio.Transport | None = None
+        self.is_open = False
+        self._reader: Final = new_reader()
+        self._out: list[bytes] = []
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if isinstance(transport, asyncio.Transport):
+            self.transport = transport
+        self.is_open = True
+
+    def data_received(self, data: bytes) -> None:
+        self._reader.feed(data)
+        answer = self._reader.gets()
+        while answer is not NOT_ENOUGH:
+            future = self.waiting.popleft()
+            if not future.done():
+                future.set_result(answer)
+            answer = self._reader.gets()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.is_open = False
+        lost = OutcomeUnknown(f"the connection broke before the answer came: {error or 'closed by the server'}")
+        while self.waiting:
+            future = self.waiting.popleft()
+            if not future.done():
+                future.set_exception(lost)
+                future.exception()
+
+    def send(self, data: bytes) -> asyncio.Future[Any]:
+        """What is asked for in one turn of the loop is sent in one piece."""
+        if not self.is_open:
+            raise NotConnected("the connection is closed")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        self.waiting.append(future)
+        self._out.append(data)
+        if len(self._out) == 1:
+            loop.call_soon(self._flush)
+        return future
+
+    def _flush(self) -> None:
+        data = b"".join(self._out)
+        self._out.clear()
+        if self.transport is not None and self.is_open:
+            self.transport.write(data)
+
+
+class AsyncClient:
+    """As Client, for coroutines of one loop. `attempts`: how often a broken connection is made again."""
+
+    def __init__(self, url: str = DEFAULT_URL, *, name: str = "", timeout: float = 5, attempts: int = ATTEMPTS,
+                 sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        self.address: Final = parse_url(url)
+        self._name: Final = name
+        self._timeout: Final = timeout
+        self._attempts: Final = max(1, attempts)
+        self._sleep: Final = sleep
+        self._connection: _Connection | None = None
+        self._connecting: Final = asyncio.Lock()
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                        trace: TracebackType | None) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None and connection.transport is not None:
+            connection.transport.close()
+
+    async def _connect(self) -> _Connection:
+        connection = self._connection
+        if connection is not None and connection.is_open:
+            return connection
+        async with self._connecting:
+            connection = self._connection
+            if connection is None or not connection.is_open:
+                connection = await self._open()
+                self._connection = connection
+        return connection
+
+    async def _open(self) -> _Connection:
+        loop, address = asyncio.get_running_loop(), self.address
+        connection = _Connection()
+        try:
+            async with asyncio.timeout(self._timeout):
+                if address.path:
+                    await loop.create_unix_connection(lambda: connection, address.path)
+                else:
+                    await loop.create_connection(lambda: connection, address.host, address.port,
+                                                 ssl=address.tls_context())
+                answer = await connection.send(pack(greeting(address, self._name)))
+        except (OSError, TimeoutError) as error:
+            raise NotConnected(f"{address} cannot be reached: {error}") from error
+        if isinstance(answer, ClientError):
+            raise answer
+        return connection
+
+    async def call(self, request: Request[T]) -> T:
+        """Send one request and return its answer; ClientError when it is refused."""
+        data = pack(request.words)
+        for attempt in range(1, self._attempts + 1):
+            try:
+                connection = await self._connect()
+                answer = await connection.send(data)
+            except NotConnected:
+                if attempt == self._attempts:
+                    raise
+            except OutcomeUnknown:
+                if not request.is_safe or attempt == self._attempts:
+                    raise
+            else:
+                if isinstance(answer, ClientError):
+                    raise answer
+                return request.read(answer)
+            await self._sleep(FIRST_PAUSE_S * 2 ** (attempt - 1))
+        raise NotConnected(f"{self.address} cannot be reached")
+
+    async def execute(self, *words: str | bytes | int) -> Any:
+        """Any command of the server."""
+        return await self.call(requests.plain(words))
+
+    async def create_job(self, topic: str, params: object = b"", **options: Any) -> int:
+        """The id of a new job, which is on disk. Options as `jobs.requests.create` has them."""
+        options["idempotency"] = options.get("idempotency") or uuid.uuid4().hex
+        return await self.call(requests.create(topic, params, **options))
+
+    async def create_jobs(self, topic: str, params: Sequence[object]) -> list[int]:
+        """Several jobs in one commit: all or none."""
+        return await self.call(requests.create_many(topic, params))
+
+    async def get_job(self, job_id: int) -> JobMap | None:
+        return await self.call(requests.get(job_id))
+
+    async def get_history(self, job_id: int, depth: int = 100) -> list[JobMap]:
+        return await self.call(requests.history(job_id, depth))
+
+    async def fetch(self, topics: Sequence[str], count: int = 1, wait: float = 0, lease: float = 0,
+                    worker: str = "") -> list[JobMap]:
+        """Jobs to work on, each with its `token`. Without a lease (seconds) they are this connection's."""
+        return await self.call(requests.fetch(count, wait, topics, lease, worker))
+
+    async def complete_job(self, job_id: int, result: object = b"", token: str = "") -> None:
+        await self.call(requests.complete(job_id, result, token))
+
+    async def fail_job(self, job_id: int, error: object = b"", token: str = "", dead: bool = False) -> None:
+        await self.call(requests.fail(job_id, error, token, dead=dead))
+
+    async def cancel(self, job_id: int, why: str = "cancelled") -> None:
+        await self.call(requests.act("JOB.CANCEL", job_id, why))
+
+    async def retry(self, job_id: int) -> None:
+        await self.call(requests.act("JOB.RETRY", job_id))
+
+    async def delete(self, job_id: int) -> None:
+        await self.call(requests.act("JOB.DELETE", job_id))
+
+    async def wait(self, job_id: int, timeout: float = 3600) -> JobMap | None:
+        """The job once it has ended; None after `timeout` seconds. Use a client of its own for this."""
+        return await self.call(requests.wait(job_id, timeout))
+
+    async def stats(self, topic: str = "") -> dict[str, Any]:
+        return await self.call(requests.stats(topic))

@@ -1,0 +1,163 @@
+"""One request per JOB.* command, ready to be sent, with the way to read its answer. Shared by both clients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Generic, TypeVar
+
+from jobs.wire import as_bytes, as_text
+
+T = TypeVar("T")
+JobMap = dict[str, Any]
+"""A job as JOB.GET answers it: names to values; times in Unix ms, params, result and error as bytes."""
+TEXTS: Final = frozenset({"topic", "state", "reason", "worker", "by", "token", "schedule", "progress_text"})
+
+
+class Request(Generic[T]):
+    """`is_safe`: it may be sent a second time when the first answer was lost."""
+
+    def __init__(self, words: list[bytes], read: Callable[[Any], T], is_safe: bool = True) -> None:
+        self.words: Final = words
+        self.read: Final = read
+        self.is_safe: Final = is_safe
+
+
+def job_map(reply: Any) -> JobMap:
+    job = {as_text(name): value for name, value in reply.items()}
+    for name in TEXTS & job.keys():
+        if job[name] is not None:
+            job[name] = as_text(job[name])
+    job["tags"] = [as_text(tag) for tag in job.get("tags") or ()]
+    return job
+
+
+def _job_or_none(reply: Any) -> JobMap | None:
+    return None if reply is None else job_map(reply)
+
+
+def _jobs(reply: Any) -> list[JobMap]:
+    return [job_map(each) for each in reply or ()]
+
+
+def _done(reply: Any) -> None:
+    return None
+
+
+def _milliseconds(seconds: float) -> bytes:
+    return b"%d" % max(0, round(seconds * 1000))
+
+
+def create(topic: str, params: object, *, delay: float = 0, run_at: float = 0, priority: int | None = None,
+           retries: int | None = None, backoff: str = "", timeout: float = 0, expire: float = 0, unique: str = "",
+           unique_ttl: float = 0, idempotency: str = "", tags: Sequence[str] = (), meta: object = None) -> Request[int]:
+    """Times in seconds, `run_at` in Unix seconds. Safe to repeat with an idempotency key only."""
+    words = [b"JOB.CREATE", topic.encode(), as_bytes(params)]
+    for name, seconds in ((b"DELAY", delay), (b"AT", run_at), (b"TIMEOUT", timeout), (b"EXPIRE", expire)):
+        if seconds:
+            words += [name, _milliseconds(seconds)]
+    if priority is not None:
+        words += [b"PRIORITY", b"%d" % priority]
+    if retries is not None:
+        words += [b"RETRY", b"%d" % retries]
+    if backoff:
+        words += [b"BACKOFF", backoff.encode()]
+    if unique:
+        words += [b"UNIQUE", unique.encode()]
+        if unique_ttl:
+            words += [b"TTL", _milliseconds(unique_ttl)]
+    if idempotency:
+        words += [b"IDEMPOTENCY", idempotency.encode()]
+    for tag in tags:
+        words += [b"TAG", tag.encode()]
+    if meta is not None:
+        words += [b"META", as_bytes(meta)]
+    return Request(words, int, bool(idempotency))
+
+
+def create_many(topic: str, params: Sequence[object]) -> Request[list[int]]:
+    return Request([b"JOB.MCREATE", topic.encode(), *map(as_bytes, params)], list, False)
+
+
+def get(job_id: int) -> Request[JobMap | None]:
+    return Request([b"JOB.GET", b"%d" % job_id], _job_or_none)
+
+
+def history(job_id: int, count: int) -> Request[list[JobMap]]:
+    return Request([b"JOB.HISTORY", b"%d" % job_id, b"COUNT", b"%d" % count], _jobs)
+
+
+def fetch(count: int, wait_s: float, topics: Sequence[str], lease_s: float = 0, worker: str = "",
+          ) -> Request[list[JobMap]]:
+    words = [b"JOB.FETCH", b"%d" % count, _milliseconds(wait_s), *(topic.encode() for topic in topics)]
+    if lease_s:
+        words += [b"LEASE", _milliseconds(lease_s)]
+    if worker:
+        words += [b"WORKER", worker.encode()]
+    return Request(words, _jobs, False)
+
+
+def _ending(command: bytes, job_id: int, text: object, token: str, *more: bytes) -> Request[None]:
+    words = [command, b"%d" % job_id, as_bytes(text), *more]
+    if token:
+        words += [b"TOKEN", token.encode()]
+    return Request(words, _done, False)
+
+
+def complete(job_id: int, result: object, token: str = "") -> Request[None]:
+    return _ending(b"JOB.COMPLETE", job_id, result, token)
+
+
+def fail(job_id: int, error: object, token: str = "", *, dead: bool = False, traceback: str = "", reason: str = "",
+         retry_s: float | None = None) -> Request[None]:
+    more = [b"DEAD"] if dead else []
+    if traceback:
+        more += [b"TRACEBACK", traceback.encode("utf-8", "replace")]
+    if reason:
+        more += [b"REASON", reason.encode()]
+    if retry_s is not None:
+        more += [b"RETRY", _milliseconds(retry_s)]
+    return _ending(b"JOB.FAIL", job_id, error, token, *more)
+
+
+def snooze(job_id: int, seconds: float, token: str = "") -> Request[None]:
+    return _ending(b"JOB.SNOOZE", job_id, _milliseconds(seconds), token)
+
+
+def extend(job_id: int, seconds: float, token: str = "") -> Request[None]:
+    return _ending(b"JOB.EXTEND", job_id, _milliseconds(seconds), token)
+
+
+def progress(job_id: int, percent: int, text: str) -> Request[None]:
+    return Request([b"JOB.PROGRESS", b"%d" % job_id, b"%d" % percent, text.encode("utf-8", "replace")], _done)
+
+
+def log(job_id: int, line: str) -> Request[None]:
+    return Request([b"JOB.LOG", b"%d" % job_id, line.encode("utf-8", "replace")], _done, False)
+
+
+def act(command: str, job_id: int, *more: str) -> Request[None]:
+    """JOB.CANCEL, JOB.RETRY, JOB.DELETE, JOB.PROMOTE."""
+    return Request([command.encode(), b"%d" % job_id, *(word.encode() for word in more)], _done, False)
+
+
+def wait(job_id: int, seconds: float) -> Request[JobMap | None]:
+    return Request([b"JOB.WAIT", b"%d" % job_id, _milliseconds(seconds)], _job_or_none)
+
+
+def stats(topic: str = "") -> Request[dict[str, Any]]:
+    words = [b"JOB.STATS"] + ([topic.encode()] if topic else [])
+    return Request(words, lambda reply: {as_text(name): value for name, value in reply.items()})
+
+
+def listing(topic: str, state: str, query: str, cursor: str, count: int) -> Request[tuple[str, list[JobMap]]]:
+    words = [b"JOB.LIST", b"COUNT", b"%d" % count]
+    for name, value in ((b"TOPIC", topic), (b"STATE", state), (b"QUERY", query), (b"CURSOR", cursor)):
+        if value:
+            words += [name, value.encode()]
+    return Request(words, lambda reply: (as_text(reply[0]), _jobs(reply[1])))
+
+
+def plain(words: Sequence[str | bytes | int]) -> Request[Any]:
+    """Any command; its reply as it came."""
+    return Request([word if isinstance(word, bytes) else str(word).encode() for word in words], lambda reply: reply,
+                   False)
