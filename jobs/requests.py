@@ -97,6 +97,7 @@ def fetch(count: int, wait_s: float, topics: Sequence[str], lease_s: float = 0, 
 
 
 def _ending(command: bytes, job_id: int, text: object, token: str, *more: bytes) -> Request[None]:
+    """A report about an attempt, with its token where one is known."""
     words = [command, b"%d" % job_id, as_bytes(text), *more]
     if token:
         words += [b"TOKEN", token.encode()]
@@ -108,7 +109,7 @@ def complete(job_id: int, result: object, token: str = "") -> Request[None]:
 
 
 def fail(job_id: int, error: object, token: str = "", *, dead: bool = False, traceback: str = "", reason: str = "",
-         retry_s: float | None = None) -> Request[None]:
+         retry_s: float | None = None, retry_at_ms: int = 0) -> Request[None]:
     more = [b"DEAD"] if dead else []
     if traceback:
         more += [b"TRACEBACK", traceback.encode("utf-8", "replace")]
@@ -116,6 +117,8 @@ def fail(job_id: int, error: object, token: str = "", *, dead: bool = False, tra
         more += [b"REASON", reason.encode()]
     if retry_s is not None:
         more += [b"RETRY", _milliseconds(retry_s)]
+    if retry_at_ms:
+        more += [b"AT", b"%d" % retry_at_ms]
     return _ending(b"JOB.FAIL", job_id, error, token, *more)
 
 
@@ -123,16 +126,21 @@ def snooze(job_id: int, seconds: float, token: str = "") -> Request[None]:
     return _ending(b"JOB.SNOOZE", job_id, _milliseconds(seconds), token)
 
 
+def release(job_id: int, token: str) -> Request[None]:
+    """Give a job back that was not begun; the attempt does not count."""
+    return Request([b"JOB.RELEASE", b"%d" % job_id, b"TOKEN", token.encode()], _done, False)
+
+
 def extend(job_id: int, seconds: float, token: str = "") -> Request[None]:
     return _ending(b"JOB.EXTEND", job_id, _milliseconds(seconds), token)
 
 
-def progress(job_id: int, percent: int, text: str) -> Request[None]:
-    return Request([b"JOB.PROGRESS", b"%d" % job_id, b"%d" % percent, text.encode("utf-8", "replace")], _done)
+def progress(job_id: int, percent: int, text: str, token: str = "") -> Request[None]:
+    return _ending(b"JOB.PROGRESS", job_id, b"%d" % percent, token, text.encode("utf-8", "replace"))
 
 
-def log(job_id: int, line: str) -> Request[None]:
-    return Request([b"JOB.LOG", b"%d" % job_id, line.encode("utf-8", "replace")], _done, False)
+def log(job_id: int, line: str, token: str = "") -> Request[None]:
+    return _ending(b"JOB.LOG", job_id, line, token)
 
 
 def act(command: str, job_id: int, *more: str) -> Request[None]:

@@ -24,23 +24,36 @@ class Reports:
 
 
 class Run:
-    """One attempt at a job. All of it may be called from the handler's thread as well as from the loop."""
+    """One attempt at a job, wherever it runs."""
 
-    def __init__(self, job: Job, worker: str, reports: Reports, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, job: Job) -> None:
         self.job: Final = job
         self.is_cancelled = False
         """Whether the job was taken away: a long handler in a thread looks at it now and then, and returns."""
+
+    def progress(self, percent: int, text: str = "") -> None:
+        """How far it is, 0 to 100, with a word about it. Shown at once, and an event."""
+        raise NotImplementedError
+
+    def log(self, line: str) -> None:
+        """A log line that is kept with the job."""
+        raise NotImplementedError
+
+
+class EmbeddedRun(Run):
+    """An attempt inside the server. It may be called from the handler's thread as well as from the loop."""
+
+    def __init__(self, job: Job, worker: str, reports: Reports, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(job)
         self._worker: Final = worker
         self._reports: Final = reports
         self._loop: Final = loop
         self._thread: Final = threading.get_ident()
 
     def progress(self, percent: int, text: str = "") -> None:
-        """How far it is, 0 to 100, with a word about it. Shown at once, and an event."""
         self._do(lambda: self._reports.progress(self.job.job_id, percent, text, self._worker, self.job.token))
 
     def log(self, line: str) -> None:
-        """A log line that is kept with the job."""
         self._do(lambda: self._reports.log(self.job.job_id, line, self._worker, self.job.token))
 
     def _do(self, report: Callable[[], object]) -> None:

@@ -16,7 +16,7 @@ from jobs.handlers import Handler, Handlers, result_bytes
 from jobs.job import Job
 from jobs.manager import JobManager
 from jobs.outcomes import Outcome, RetryAt, Snooze
-from jobs.run import Reports, Run
+from jobs.run import EmbeddedRun, Reports, Run
 from jobs.states import DISCARD, Reason
 from jobs.watchdog import Watchdog
 
@@ -104,7 +104,7 @@ class JobWorker:
 
     async def _call(self, handler: Handler, job: Job) -> object:
         if handler.wants_run:
-            self.run_of_job = Run(job, self.name, self._pool.reports, asyncio.get_running_loop())
+            self.run_of_job = EmbeddedRun(job, self.name, self._pool.reports, asyncio.get_running_loop())
         arguments = handler.arguments(job, self.run_of_job)
         limit = self._limit(handler, job)
         if handler.is_async:

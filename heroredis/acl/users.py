@@ -34,6 +34,10 @@ class Users:
         self.follow_password()
         parameters.when_changed("requirepass", self.follow_password)
 
+    def almighty(self) -> User:
+        """A user outside of the list, for connections of the server's own processes: nothing takes its rights away."""
+        return self._all_powerful()
+
     def _all_powerful(self) -> User:
         made = self.new(DEFAULT)
         for rule in ALL_RULES:

@@ -1,0 +1,106 @@
+"""One attempt at a job outside of the server: run the handler, and say in one request how it ended.
+
+Used by worker processes and by remote workers.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from typing import Any, Final
+
+from jobs import requests
+from jobs.errors import InvalidParams
+from jobs.handlers import Handler, result_bytes
+from jobs.job import Job
+from jobs.limits import MAX_ERROR
+from jobs.outcomes import Discard, Outcome, RetryAt, Snooze
+from jobs.requests import JobMap, Request
+from jobs.run import Run
+
+MAX_RESULT: Final = 256 * 1024 * 1024
+"""What is larger is not even sent; the server's own limit is lower as a rule."""
+
+
+class Attempt(Run):
+    """What a handler may ask of the attempt it works on, by requests to the server."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job)
+        self.report: Callable[[Request[Any]], None] = lambda request: None
+
+    def progress(self, percent: int, text: str = "") -> None:
+        self.report(requests.progress(self.job.job_id, percent, text, self.job.token))
+
+    def log(self, line: str) -> None:
+        self.report(requests.log(self.job.job_id, line, self.job.token))
+
+    def run(self, call: Callable[[], object], handler: Handler) -> Request[None]:
+        """Call the handler; the request that tells the end. Nothing that a handler raises gets out."""
+        try:
+            return self.finished(call())
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:
+            return self.failed(error, handler)
+
+    def finished(self, value: object) -> Request[None]:
+        """The end of an attempt that returned; TypeError or ValueError when the value cannot be a result."""
+        result = result_bytes(value)
+        if len(result) > MAX_RESULT:
+            raise ValueError(f"the result has {len(result)} bytes, at most {MAX_RESULT} can be kept")
+        return requests.complete(self.job.job_id, result, self.job.token)
+
+    def failed(self, error: BaseException, handler: Handler) -> Request[None]:
+        """The end of an attempt that raised."""
+        job = self.job
+        if isinstance(error, Snooze):
+            return requests.snooze(job.job_id, error.wait_ms / 1000, job.token)
+        if isinstance(error, RetryAt):
+            return requests.fail(job.job_id, str(error), job.token, retry_at_ms=error.at_ms)
+        if isinstance(error, Discard | Outcome):
+            return requests.fail(job.job_id, str(error), job.token, dead=True, reason="discarded")
+        if isinstance(error, InvalidParams):
+            return requests.fail(job.job_id, str(error), job.token, dead=True, reason="invalid")
+        wait = None
+        if handler.wait_after is not None:
+            wait = own_backoff(handler, job, error)
+        return requests.fail(job.job_id, described(error), job.token, traceback=traced(error), retry_s=wait)
+
+
+def own_backoff(handler: Handler, job: Job, error: BaseException) -> float | None:
+    """Seconds as the program's own backoff says; None, which is the job's backoff, when it fails."""
+    if handler.wait_after is None:
+        return None
+    try:
+        return max(0.0, float(handler.wait_after(job.attempts, error)))
+    except Exception:
+        # The failure of the job must be told even when the function that spaces attempts is broken.
+        return None
+
+
+def attempt_of(fetched: JobMap) -> Attempt:
+    """The attempt that a fetched job is."""
+    return Attempt(Job(
+        job_id=fetched["id"], topic=fetched["topic"], state=fetched["state"], params=fetched["params"],
+        attempts=fetched["attempts"], max_attempts=fetched["max_attempts"], priority=fetched["priority"],
+        created_at=fetched["created_at"], started_at=fetched["started_at"], worker=fetched["worker"],
+        tags=tuple(fetched["tags"]), token=fetched["token"], timeout_ms=fetched["timeout"],
+        meta=fetched["meta"] or b""))
+
+
+def described(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception:
+        # A hostile __str__ must not hide that the handler failed.
+        text = "(its message cannot be shown)"
+    return (f"{type(error).__name__}: {text}" if text else type(error).__name__)[:MAX_ERROR]
+
+
+def traced(error: BaseException) -> str:
+    try:
+        return "".join(traceback.format_exception(error))[-MAX_ERROR:]
+    except Exception:
+        # The same, for a traceback that cannot be printed.
+        return "".join(traceback.format_tb(error.__traceback__))[-MAX_ERROR:]

@@ -1,0 +1,55 @@
+"""JOB.* commands by which a worker tells how an attempt ended: parse, one call of the manager, answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from heroredis.extension import OK, Args, Context, Durable, Reply, natural, raw
+from jobs.arguments import author, bytes_of, decoded, job_id_of, number_of, token_of
+from jobs.errors import BadOption
+from jobs.limits import cut
+from jobs.manager import JobManager
+from jobs.states import Reason
+
+REASONS: Final = (Reason.FAILED, Reason.INVALID, Reason.TIMEOUT, Reason.DISCARDED, Reason.CRASHED)
+"""What a worker may say of a failure."""
+
+
+class AttemptCommands:
+    """The commands over one manager."""
+
+    def __init__(self, manager: Callable[[], JobManager]) -> None:
+        self._manager: Final = manager
+
+    def handlers(self) -> dict[str, Callable[..., Reply]]:
+        return {"JOB.COMPLETE": self.complete, "JOB.FAIL": self.fail, "JOB.SNOOZE": self.snooze,
+                "JOB.RELEASE": self.release}
+
+    def complete(self, ctx: Context, job_id: bytes, result: bytes, *options: bytes) -> Reply:
+        token, _ = token_of(options)
+        return Durable(OK, self._manager().finish(job_id_of(job_id), result, author(ctx.client), token))
+
+    def fail(self, ctx: Context, job_id: bytes, error: bytes, *options: bytes) -> Reply:
+        found = Args(options).options(("DEAD",), {"TOKEN": decoded, "TRACEBACK": raw, "REASON": decoded,
+                                                  "RETRY": natural, "AT": natural})
+        token = found.get("TOKEN")
+        reason = str(found.get("REASON", Reason.FAILED))
+        if reason not in REASONS:
+            raise BadOption(f"REASON {reason!r} does not exist, give one of {', '.join(REASONS)}")
+        manager = self._manager()
+        wait = number_of(found, "RETRY", -1)
+        if "AT" in found:
+            wait = max(0, number_of(found, "AT", 0) - manager.now_ms())
+        trace = cut(bytes_of(found, "TRACEBACK")) if "TRACEBACK" in found else None
+        return Durable(OK, manager.fail(
+            job_id_of(job_id), error, author(ctx.client), token if isinstance(token, str) else None, reason=reason,
+            traceback=trace, final="DEAD" in found, retry_ms=wait))
+
+    def snooze(self, ctx: Context, job_id: bytes, milliseconds: bytes, *options: bytes) -> Reply:
+        token, _ = token_of(options)
+        return Durable(OK, self._manager().snooze(job_id_of(job_id), natural(milliseconds), author(ctx.client), token))
+
+    def release(self, ctx: Context, job_id: bytes, *options: bytes) -> Reply:
+        token, _ = token_of(options)
+        return Durable(OK, self._manager().release(job_id_of(job_id), author(ctx.client), token))

@@ -1,0 +1,309 @@
+"""Worker processes of the server: started, watched, replaced, and killed when their job runs too long.
+
+Each is a client on a socket pair that takes jobs of the isolated topics. It runs one job at a time, the oldest that it
+holds; when it dies, that one has crashed and the others were never begun.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+from heroredis.extension import Client
+from jobs.errors import JobRefused
+from jobs.handlers import Handlers
+from jobs.job import Job
+from jobs.manager import JobManager
+from jobs.states import ACTIVE, Reason
+
+logger = logging.getLogger("heroredis.jobs")
+LOOK_EVERY_S: Final = 0.1
+TERM_GRACE_S: Final = 5.0
+FIRST_PAUSE_S: Final = 0.1
+LONGEST_PAUSE_S: Final = 30.0
+LAST_OUTPUT: Final = 20
+LINE_LIMIT: Final = 2000
+MARK: Final = "HEROREDIS_WORKER"
+"""Environment variable by which what a worker has left behind is found, daemons too."""
+Adopt = Callable[[socket.socket, bytes], Awaitable[Client]]
+
+
+class ProcessOptions:
+    """Memory in bytes, 0 = no limit. `recycle_*` replace a worker between two jobs, `memory_limit` is never passed."""
+
+    def __init__(self, count: int = 2, handlers: str = "", recycle_jobs: int = 0, recycle_memory: int = 0,
+                 memory_limit: int = 0) -> None:
+        self.count: Final = count
+        self.handlers: Final = handlers
+        self.recycle_jobs: Final = recycle_jobs
+        self.recycle_memory: Final = recycle_memory
+        self.memory_limit: Final = memory_limit
+
+
+class Exited(Protocol):
+    """What is asked of a process."""
+
+    pid: int
+
+    def poll(self) -> int | None: ...
+
+
+class WorkerProcess:
+    """One running process and what is known of it."""
+
+    def __init__(self, name: str, mark: str, process: subprocess.Popen[bytes], client: Client) -> None:
+        self.name: Final = name
+        self.mark: Final = mark
+        self.process: Final = process
+        self.client: Final = client
+        self.output: Final[deque[str]] = deque(maxlen=LAST_OUTPUT)
+        self.head = 0
+        self.head_since = 0.0
+        self.killed_at = 0.0
+        self.verdict = ""
+        """Why it is being killed; empty = it is not."""
+        self.reason: str = Reason.CRASHED
+
+
+class ProcessPool:
+    """The worker processes of one server, for the topics whose handlers ask for one."""
+
+    def __init__(self, manager: JobManager, handlers: Handlers, options: ProcessOptions, adopt: Adopt,
+                 clock: Callable[[], float] = time.monotonic) -> None:
+        self.manager: Final = manager
+        self.handlers: Final = handlers
+        self.options: Final = options
+        self._adopt: Final = adopt
+        self._clock: Final = clock
+        self._workers: Final[dict[int, WorkerProcess]] = {}
+        self._tasks: Final[set[asyncio.Task[None]]] = set()
+        self._stopping = False
+
+    def start(self) -> None:
+        if self.handlers.topics():
+            for number in range(1, self.options.count + 1):
+                self._task(self._keep(f"process-{number}"))
+            self._task(self._watch())
+
+    def _task(self, work: Awaitable[None]) -> None:
+        async def run() -> None:
+            await work
+
+        task = asyncio.get_running_loop().create_task(run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def pids(self) -> list[int]:
+        return [worker.process.pid for worker in self._workers.values()]
+
+    # One worker after the other
+
+    async def _keep(self, name: str) -> None:
+        """Have a process of this name as long as the server runs; one that dies at once is replaced more slowly."""
+        pause = FIRST_PAUSE_S
+        while not self._stopping:
+            began = self._clock()
+            try:
+                worker = await self._spawn(name)
+            except OSError as error:
+                logger.error("worker process %s cannot be started: %s", name, error)
+            else:
+                status = await self._lived(worker)
+                if not self._stopping and status == 0 and not worker.verdict:
+                    pause = FIRST_PAUSE_S
+                    continue
+            pause = FIRST_PAUSE_S if self._clock() - began > LONGEST_PAUSE_S else min(pause * 2, LONGEST_PAUSE_S)
+            if not self._stopping:
+                await asyncio.sleep(pause)
+
+    async def _spawn(self, name: str) -> WorkerProcess:
+        ours, theirs = socket.socketpair()
+        mark = secrets.token_hex(8)
+        try:
+            client = await self._adopt(ours, name.encode())
+            process = await asyncio.to_thread(self._popen, name, mark, theirs.fileno())
+        finally:
+            theirs.close()
+        worker = WorkerProcess(name, mark, process, client)
+        self._workers[client.client_id] = worker
+        return worker
+
+    def _popen(self, name: str, mark: str, number: int) -> subprocess.Popen[bytes]:
+        """On a thread. It executes another program at once: nothing of the server's state is forked."""
+        options = self.options
+        command = [
+            sys.executable, "-m", "jobs.process_worker", "--fd", str(number), "--name", name, "--handlers",
+            options.handlers or self.handlers.source(), "--max-jobs", str(options.recycle_jobs), "--max-memory",
+            str(options.recycle_memory), "--memory-limit", str(options.memory_limit), *self.handlers.topics(),
+        ]
+        root = str(Path(__file__).resolve().parent.parent)
+        path = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                pass_fds=[number], start_new_session=True,
+                                env={**os.environ, "PYTHONPATH": path, MARK: mark})
+
+    async def _lived(self, worker: WorkerProcess) -> int:
+        """Until it is dead, and all that it has left is cleaned up; its exit status."""
+        status = await asyncio.to_thread(self._wait, worker)
+        if worker.client.abort is not None:
+            worker.client.abort()
+        await asyncio.to_thread(end_leftovers, worker.process.pid, worker.mark)
+        self._died(worker, status)
+        return status
+
+    def _wait(self, worker: WorkerProcess) -> int:
+        """On a thread: read what it prints, keep the last lines, and collect it when it is dead."""
+        output = worker.process.stdout
+        if output is not None:
+            with output:
+                while line := output.readline(LINE_LIMIT):
+                    text = line.decode("utf-8", "replace").rstrip()
+                    if text:
+                        worker.output.append(text)
+        return worker.process.wait()
+
+    def _died(self, worker: WorkerProcess, status: int) -> None:
+        """The job that it worked on has failed by it; those that it held beside go back in line."""
+        client_id = worker.client.client_id
+        self._workers.pop(client_id, None)
+        held = self.manager.held_by(client_id)
+        if status or worker.verdict:
+            logger.warning("worker process %s (pid %d) has ended: %s", worker.name, worker.process.pid,
+                           worker.verdict or described(status))
+        for job_id in reversed(held[1:] if status or worker.verdict else held):
+            self.manager.give_back(job_id, worker.name)
+        if held and (status or worker.verdict):
+            self._fail(held[0], worker, status)
+
+    def _fail(self, job_id: int, worker: WorkerProcess, status: int) -> None:
+        text = worker.verdict or f"the worker process ended by {described(status)}"
+        lines = "\n".join(worker.output)
+        try:
+            self.manager.fail(job_id, text.encode(), worker.name, reason=worker.reason,
+                              traceback=lines.encode("utf-8", "replace") or None)
+        except JobRefused as refused:
+            logger.warning("the end of job %d could not be recorded: %s", job_id, refused.text)
+
+    def closed(self, client: Client) -> bool:
+        """A connection is gone. Whether it was one of ours, whose jobs wait until it is known how the process died."""
+        worker = self._workers.get(client.client_id)
+        if worker is None:
+            return False
+        if worker.process.poll() is None and not worker.verdict:
+            worker.killed_at = self._clock()  # it has let go of its socket: it ends by itself, or is made to
+        return True
+
+    # Watching
+
+    async def _watch(self) -> None:
+        while not self._stopping:
+            await asyncio.sleep(LOOK_EVERY_S)
+            self.look()
+
+    def look(self) -> None:
+        """Kill what runs too long; called several times a second."""
+        now = self._clock()
+        for worker in list(self._workers.values()):
+            if worker.killed_at:
+                if now - worker.killed_at >= TERM_GRACE_S:
+                    signal_group(worker.process.pid, signal.SIGKILL)
+                continue
+            held = self.manager.held_by(worker.client.client_id)
+            head = held[0] if held else 0
+            if head != worker.head:
+                worker.head = head
+                worker.head_since = now
+            job = self.manager.live.get(head) if head else None
+            if job is not None and 0 < self._limit(job) <= now - worker.head_since:
+                self.kill(worker, f"ran longer than {self._limit(job):g} s", Reason.TIMEOUT)
+
+    def _limit(self, job: Job) -> float:
+        handler = self.handlers.get(job.topic)
+        return job.timeout_ms / 1000 if job.timeout_ms else 0.0 if handler is None else handler.timeout
+
+    def kill(self, worker: WorkerProcess, verdict: str, reason: str) -> None:
+        """SIGTERM ends it between two jobs only, so what must end now is told by a signal that nothing can hold up."""
+        worker.verdict = verdict
+        worker.reason = reason
+        worker.killed_at = self._clock()
+        signal_group(worker.process.pid, signal.SIGALRM)
+
+    def revoke(self, job: Job) -> bool:
+        """A running job was taken away; where a process of ours works on it, that process is ended."""
+        for worker in self._workers.values():
+            if worker.name == job.worker and worker.head in (job.job_id, 0):
+                self.kill(worker, "the job was taken away", Reason.CANCELLED)
+                return True
+        return False
+
+    async def stop(self, grace_s: float) -> None:
+        """Let running jobs end within `grace_s` seconds, then kill; unfinished jobs go back in line."""
+        self._stopping = True
+        workers = list(self._workers.values())
+        for worker in workers:
+            signal_group(worker.process.pid, signal.SIGTERM)
+        if self._tasks:
+            _, late = await asyncio.wait(set(self._tasks), timeout=max(0.0, grace_s))
+            for worker in workers if late else ():
+                if worker.process.poll() is None:
+                    for job_id in reversed(self.manager.held_by(worker.client.client_id)):
+                        self.manager.give_back(job_id, "server")
+                    signal_group(worker.process.pid, signal.SIGKILL)
+            if late:
+                await asyncio.wait(late, timeout=TERM_GRACE_S)
+
+
+def described(status: int) -> str:
+    """An exit status in words."""
+    if status >= 0:
+        return f"exit status {status}"
+    try:
+        return f"signal {-status} ({signal.Signals(-status).name})"
+    except ValueError:
+        return f"signal {-status}"
+
+
+def signal_group(pid: int, number: int) -> None:
+    """To the process and all of its group; nothing when it is gone."""
+    try:
+        os.killpg(pid, number)
+    except ProcessLookupError:
+        return
+    except PermissionError:
+        logger.warning("process group %d may not be signalled", pid)
+
+
+def end_leftovers(pid: int, mark: str) -> None:
+    """Kill what a dead worker has left: its group, and daemons that left the group but carry its mark."""
+    signal_group(pid, signal.SIGKILL)
+    for found in marked(mark):
+        try:
+            os.kill(found, signal.SIGKILL)
+        except OSError:
+            continue
+
+
+def marked(mark: str, root: Path = Path("/proc")) -> Sequence[int]:
+    """Processes with this mark in their environment (Linux)."""
+    wanted = f"{MARK}={mark}".encode()
+    found = []
+    for folder in root.iterdir() if root.is_dir() else ():
+        if folder.name.isdigit():
+            try:
+                environment = (folder / "environ").read_bytes()
+            except OSError:
+                continue
+            if wanted in environment.split(b"\0"):
+                found.append(int(folder.name))
+    return found

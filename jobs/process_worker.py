@@ -1,0 +1,182 @@
+"""A worker process: it runs handlers marked isolation="process", one job at a time, and speaks with its server over an
+inherited socket, as a worker on another machine would over the network. Started by jobs.process_pool.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import importlib.util
+import resource
+import signal
+import socket
+import sys
+import threading
+from collections import deque
+from pathlib import Path
+from types import FrameType, ModuleType
+from typing import Any, Final
+
+from jobs import requests
+from jobs.attempt import Attempt, attempt_of
+from jobs.handlers import Handler, Handlers
+from jobs.requests import Request
+from jobs.wire import NOT_ENOUGH, ClientError, new_reader, pack
+
+READ_SIZE: Final = 64 * 1024
+AHEAD: Final = 16
+"""Jobs that are fetched at once, so that a short one does not wait for the way to the server and back."""
+FOREVER_S: Final = 86_400.0
+MODULE_NAME: Final = "_heroredis_worker_handlers"
+
+
+class Stop(Exception):
+    """SIGTERM while nothing runs."""
+
+
+class Link:
+    """The inherited socket. Reports are sent without waiting; their answers are read before the next jobs are."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self._end: Final = end
+        self._reader: Final = new_reader()
+        self._owed: Final[deque[Request[Any]]] = deque()
+        self._mutex: Final = threading.Lock()
+
+    def send(self, request: Request[Any]) -> None:
+        with self._mutex:
+            self._owed.append(request)
+            self._end.sendall(pack(request.words))
+
+    def call(self, request: Request[Any]) -> Any:
+        """The answer of this request, after those of all earlier ones."""
+        self.send(request)
+        while True:
+            answer = self._next()
+            owner = self._owed.popleft()
+            if owner is request:
+                if isinstance(answer, ClientError):
+                    raise answer
+                return request.read(answer)
+            if isinstance(answer, ClientError) and answer.code != "STALE":
+                print(f"the server refused {owner.words[0].decode()}: {answer}", file=sys.stderr)
+
+    def _next(self) -> Any:
+        answer = self._reader.gets()
+        while answer is NOT_ENOUGH:
+            data = self._end.recv(READ_SIZE)
+            if not data:
+                raise ConnectionResetError("the server is gone")
+            self._reader.feed(data)
+            answer = self._reader.gets()
+        return answer
+
+
+class ProcessWorker:
+    """Takes jobs until it is told to stop, has run `max_jobs`, or has become larger than `max_bytes` (0 = no limit)."""
+
+    def __init__(self, link: Link, handlers: Handlers, name: str, max_jobs: int, max_bytes: int) -> None:
+        self._link: Final = link
+        self._handlers: Final = handlers
+        self._name: Final = name
+        self._max_jobs: Final = max_jobs
+        self._max_bytes: Final = max_bytes
+        self._runner: asyncio.Runner | None = None
+        self._is_waiting = False
+        self._stopping = False
+        self._done = 0
+
+    def stop(self, number: int, frame: FrameType | None) -> None:
+        """SIGTERM: end after the running job."""
+        self._stopping = True
+        if self._is_waiting:
+            raise Stop
+
+    def run(self, topics: list[str]) -> None:
+        while not self._stopping:
+            try:
+                self._is_waiting = True
+                jobs = self._link.call(requests.fetch(AHEAD, FOREVER_S, topics, worker=self._name))
+            except Stop:
+                return
+            finally:
+                self._is_waiting = False
+            for job in jobs:
+                if self._stopping or self._is_worn_out():
+                    return  # the server puts the others back in line when the socket closes
+                self._work(attempt_of(job))
+
+    def _is_worn_out(self) -> bool:
+        largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        return 0 < self._max_jobs <= self._done or 0 < self._max_bytes < largest
+
+    def _work(self, attempt: Attempt) -> None:
+        handler = self._handlers.get(attempt.job.topic)
+        if handler is None:
+            self._link.send(requests.release(attempt.job.job_id, attempt.job.token))
+            return
+        self._done += 1
+        attempt.report = self._link.send
+        self._link.send(attempt.run(lambda: self._call(handler, attempt), handler))
+
+    def _call(self, handler: Handler, attempt: Attempt) -> object:
+        arguments = handler.arguments(attempt.job, attempt)
+        if not handler.is_async:
+            return handler.function(*arguments)
+        if self._runner is None:
+            self._runner = asyncio.Runner()
+        return self._runner.run(handler.function(*arguments))
+
+
+def load(spec: str) -> Handlers:
+    """The Handlers of `FILE[:NAME]` or `MODULE[:NAME]`; without a name, all that the module holds, as one."""
+    target, _, name = spec.partition(":")
+    module = _module(target)
+    if name:
+        found = getattr(module, name)
+        if not isinstance(found, Handlers):
+            raise TypeError(f"{spec} is no Handlers object")
+        return found
+    whole = Handlers()
+    for value in vars(module).values():
+        if isinstance(value, Handlers):
+            whole.include(value)
+    return whole
+
+
+def _module(target: str) -> ModuleType:
+    if not target.endswith(".py"):
+        return importlib.import_module(target)
+    spec = importlib.util.spec_from_file_location(MODULE_NAME, target)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{target} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[MODULE_NAME] = module
+    sys.path.append(str(Path(target).resolve().parent))
+    spec.loader.exec_module(module)
+    return module
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--fd", type=int, required=True)
+    parser.add_argument("--handlers", required=True)
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--max-jobs", type=int, default=0)
+    parser.add_argument("--max-memory", type=int, default=0, help="bytes after which it is replaced")
+    parser.add_argument("--memory-limit", type=int, default=0, help="bytes that it cannot get beyond")
+    parser.add_argument("topics", nargs="+")
+    given = parser.parse_args()
+    if given.memory_limit:
+        resource.setrlimit(resource.RLIMIT_AS, (given.memory_limit, given.memory_limit))
+    with contextlib.suppress(ConnectionError), socket.socket(fileno=given.fd) as end:
+        worker = ProcessWorker(Link(end), load(given.handlers), given.name, given.max_jobs, given.max_memory)
+        signal.signal(signal.SIGTERM, worker.stop)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        worker.run(given.topics)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
