@@ -23,6 +23,7 @@ from heroredis.durations import parse_duration_ms
 from heroredis.errors import RedisError
 from heroredis.keyspace.change import GENERIC, LIST, STRING
 from heroredis.keyspace.database import Database
+from heroredis.loading import LoadError, load_handlers
 from heroredis.reply import NULL_ARRAY, OK, Committing, Durable, Error, Map, Reply, Simple, Wait
 from heroredis.session.client import Client
 from heroredis.session.context import Context
@@ -60,6 +61,7 @@ __all__ = [
     "KeySpec",
     "List",
     "Listening",
+    "LoadError",
     "LogLine",
     "ManualClock",
     "Map",
@@ -73,6 +75,7 @@ __all__ = [
     "Wait",
     "command",
     "integer",
+    "load_handlers",
     "natural",
     "numkeys",
     "parse_duration_ms",

@@ -10,7 +10,8 @@ import contextlib
 import errno
 import logging
 import os
-from collections.abc import Callable
+import socket
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
@@ -26,6 +27,7 @@ from heroredis.parameters import Parameters
 from heroredis.persistence.files import open_folder
 from heroredis.persistence.recovery import RecoveryError
 from heroredis.server import Server
+from heroredis.session.client import Client
 from heroredis.settings import Config
 from heroredis.sockets import is_wide
 from heroredis.tls import TlsError
@@ -142,6 +144,7 @@ class ServerFactory:
         from jobs.extension import JobsExtension
         from jobs.handlers import Handlers
         from jobs.limits import Limits
+        from jobs.process_pool import ProcessOptions
         from jobs.retention import read_rules
         from ourdb import OurDBError
 
@@ -167,7 +170,11 @@ class ServerFactory:
             limits=Limits(config.jobs.max_params, config.jobs.max_result, config.jobs.poison_after),
             index_path=Path(config.data_dir) / "jobsindex" if config.jobs.index else None,
             metrics_path=Path(config.data_dir) / "jobsindex" / "metrics.json", retention=retention,
+            processes=ProcessOptions(
+                config.jobs.process_count, config.jobs.handlers if self._given_handlers is None else "",
+                config.jobs.process_max_jobs, config.jobs.process_max_memory, config.jobs.process_memory_limit),
         )
+        server.adopt = _adopt_into(server)
         try:
             server.add_extension(self._jobs)
         except (OurDBError, OSError) as error:
@@ -262,6 +269,15 @@ def _parameters(config: Config) -> Parameters:
         tls_ca_cert_file=os.fsencode(config.redis.tls_ca_cert_file),
         tls_auth_clients=config.redis.tls_auth_clients.encode(), loglevel=LOG_LEVELS[config.log_level],
     )
+
+
+def _adopt_into(server: Server) -> Callable[[socket.socket, bytes], Awaitable[Client]]:
+    async def adopt(end: socket.socket, name: bytes) -> Client:
+        from heroredis.inner import InnerDoor
+
+        return await InnerDoor(server).adopt(end, name)
+
+    return adopt
 
 
 def new_loop() -> asyncio.AbstractEventLoop:

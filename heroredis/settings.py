@@ -176,6 +176,13 @@ class JobsSettings:
     index: bool = option(True, _truth, "the index by which jobs are searched", flag="--no-job-index")
     retention: str = option("", _rules, "how long ended jobs are kept, `[topic:]done=AGE[/NUMBER]` and the same with "
                             "error, separated by spaces; in the file also a table; empty = for ever")
+    process_count: int = option(2, _between(0, 1000), "worker processes for handlers with isolation=\"process\"; none "
+                                "is started when there is no such handler")
+    process_max_jobs: int = option(0, _between(0, 1 << 40), "jobs after which a worker process is replaced; 0 = never")
+    process_max_memory: int = option(0, _between(0, 1 << 50), "resident bytes beyond which a worker process is "
+                                     "replaced after its job; 0 = no limit")
+    process_memory_limit: int = option(0, _between(0, 1 << 50), "bytes of address space that a worker process cannot "
+                                       "get beyond: its handler sees a MemoryError; 0 = no limit")
     grace: str = option("10s", _duration, "how long running handlers may go on when the server stops")
 
 

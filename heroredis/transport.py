@@ -14,6 +14,7 @@ from typing import Final
 from heroredis.doors import Doors
 from heroredis.execute import Session
 from heroredis.extension import Listening
+from heroredis.session.client import Client
 from heroredis.session.core import Core
 
 READ_AHEAD: Final = 1024 * 1024
@@ -36,6 +37,11 @@ class Connection:
         self._session: Session | None = None
         self._paused = False
         self._deadline: asyncio.TimerHandle | None = None
+
+    @property
+    def client(self) -> Client | None:
+        """Who is connected; None when it was not let in, or is gone."""
+        return None if self._session is None else self._session.client
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         self._transport = transport
@@ -155,6 +161,8 @@ def _addresses(transport: asyncio.Transport) -> tuple[str, str]:
     sock = transport.get_extra_info("socket")
     if sock is not None and sock.family == socket.AF_UNIX:
         path = str(transport.get_extra_info("sockname") or "")
+        if not path:
+            return "internal", "internal"  # a socket pair of our own
         return f"{path}:0", f"{path}:0"
     return _shown(transport.get_extra_info("peername")), _shown(transport.get_extra_info("sockname"))
 

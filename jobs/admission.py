@@ -76,6 +76,8 @@ class Admission:
         self._lines: Final[dict[int, int]] = {}
         """How many log lines the running attempts have."""
         self._ending: Final[set[int]] = set()
+        self.timekeepers: Final[set[int]] = set()
+        """Owners that watch over the time of their attempts themselves."""
         self._landing: Landing | None = None
         self._subscribers: Final[list[Subscriber]] = []
 

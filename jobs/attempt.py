@@ -18,15 +18,16 @@ from jobs.outcomes import Discard, Outcome, RetryAt, Snooze
 from jobs.requests import JobMap, Request
 from jobs.run import Run
 
-MAX_RESULT: Final = 256 * 1024 * 1024
-"""What is larger is not even sent; the server's own limit is lower as a rule."""
+MAX_RESULT: Final = 16 * 1024 * 1024
 
 
 class Attempt(Run):
     """What a handler may ask of the attempt it works on, by requests to the server."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, max_result: int = MAX_RESULT) -> None:
         super().__init__(job)
+        self.max_result: Final = max_result
+        """What is larger is not sent: the server would refuse it."""
         self.report: Callable[[Request[Any]], None] = lambda request: None
 
     def progress(self, percent: int, text: str = "") -> None:
@@ -47,8 +48,9 @@ class Attempt(Run):
     def finished(self, value: object) -> Request[None]:
         """The end of an attempt that returned; TypeError or ValueError when the value cannot be a result."""
         result = result_bytes(value)
-        if len(result) > MAX_RESULT:
-            raise ValueError(f"the result has {len(result)} bytes, at most {MAX_RESULT} can be kept")
+        if len(result) > self.max_result:
+            raise ValueError(f"the result has {len(result)} bytes, at most {self.max_result} are kept; keep large data "
+                             "elsewhere and name it in the result")
         return requests.complete(self.job.job_id, result, self.job.token)
 
     def failed(self, error: BaseException, handler: Handler) -> Request[None]:
@@ -79,14 +81,14 @@ def own_backoff(handler: Handler, job: Job, error: BaseException) -> float | Non
         return None
 
 
-def attempt_of(fetched: JobMap) -> Attempt:
+def attempt_of(fetched: JobMap, max_result: int = MAX_RESULT) -> Attempt:
     """The attempt that a fetched job is."""
     return Attempt(Job(
         job_id=fetched["id"], topic=fetched["topic"], state=fetched["state"], params=fetched["params"],
         attempts=fetched["attempts"], max_attempts=fetched["max_attempts"], priority=fetched["priority"],
         created_at=fetched["created_at"], started_at=fetched["started_at"], worker=fetched["worker"],
         tags=tuple(fetched["tags"]), token=fetched["token"], timeout_ms=fetched["timeout"],
-        meta=fetched["meta"] or b""))
+        meta=fetched["meta"] or b""), max_result)
 
 
 def described(error: BaseException) -> str:

@@ -21,7 +21,8 @@ from heroredis.extension import (
     natural,
 )
 from jobs.answers import counts_map, job_pairs, version_pairs
-from jobs.arguments import LONGEST_WAIT_MS, author, create_options, decoded, fetch_options, job_id_of, token_of
+from jobs.arguments import LONGEST_WAIT_MS, author, create_options, decoded, fetch_options, job_id_of
+from jobs.attempt_commands import AttemptCommands
 from jobs.declared import TABLE
 from jobs.errors import BadOption, no_job
 from jobs.event_commands import EventCommands
@@ -42,6 +43,7 @@ class JobCommands:
     def __init__(self, manager: Callable[[], JobManager], feed: Callable[[], Feed]) -> None:
         self._manager: Final = manager
         self.steering: Final = SteerCommands(manager)
+        self._attempts: Final = AttemptCommands(manager)
         self._events: Final = EventCommands(feed)
         self._schedules: Final = ScheduleCommands(manager)
         self.searching: Final = SearchCommands(manager)
@@ -49,7 +51,7 @@ class JobCommands:
     def commands(self) -> list[Command]:
         handlers: dict[str, Callable[..., Reply]] = {
             "JOB.CREATE": self.create, "JOB.MCREATE": self.mcreate, "JOB.GET": self.get, "JOB.HISTORY": self.history,
-            "JOB.STATUS": self.status, "JOB.FETCH": self.fetch, "JOB.COMPLETE": self.complete, "JOB.FAIL": self.fail,
+            "JOB.STATUS": self.status, "JOB.FETCH": self.fetch, **self._attempts.handlers(),
             "JOB.STATS": self.stats, "JOB.TOPICS": self.topics, "JOB.WAIT": self.wait,
             "JOB.HELP": self.help, **self.steering.handlers(), **self._events.handlers(), **self._schedules.handlers(),
             **self.searching.handlers(),
@@ -108,14 +110,6 @@ class JobCommands:
         if milliseconds == 0:
             return NULL_ARRAY
         return Wait([("topic", name, "") for name in topics], milliseconds, NULL_ARRAY)
-
-    def complete(self, ctx: Context, job_id: bytes, result: bytes, *options: bytes) -> Reply:
-        token, _ = token_of(options)
-        return Durable(OK, self._manager().finish(job_id_of(job_id), result, author(ctx.client), token))
-
-    def fail(self, ctx: Context, job_id: bytes, error: bytes, *options: bytes) -> Reply:
-        token, dead = token_of(options, ("DEAD",))
-        return Durable(OK, self._manager().fail(job_id_of(job_id), error, author(ctx.client), token, final=dead))
 
     def stats(self, ctx: Context, *topic: bytes) -> Reply:
         manager = self._manager()

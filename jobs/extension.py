@@ -30,6 +30,7 @@ from jobs.limits import Limits
 from jobs.manager import JobManager
 from jobs.ourdb_store import OurDBStore
 from jobs.plain_keys import PlainKeys
+from jobs.process_pool import ProcessOptions, ProcessPool
 from jobs.redis_queue import PREFIXES, RedisJobManager
 from jobs.retention import Rules
 from jobs.store import JobStore
@@ -49,7 +50,7 @@ class JobsExtension(Extension):
     def __init__(self, *, path: Path, durability: str, workers: int, poll_interval_s: float, handlers: Handlers,
                  open_store: Callable[[], JobStore] | None = None, limits: Limits | None = None,
                  stuck_ms: int = 0, index_path: Path | None = None, metrics_path: Path | None = None,
-                 retention: Rules | None = None) -> None:
+                 retention: Rules | None = None, processes: ProcessOptions | None = None) -> None:
         self._open: Final = open_store or (lambda: OurDBStore(OurDB(path, durability=durability)))
         self._workers: Final = workers
         self._poll_interval_s: Final = poll_interval_s
@@ -60,6 +61,8 @@ class JobsExtension(Extension):
         self._metrics_path: Final = metrics_path
         self._rules: Final = retention or {}
         self._keeper: Keeper | None = None
+        self._process_options: Final = processes or ProcessOptions()
+        self._processes: ProcessPool | None = None
         self._core: Core | None = None
         self._manager: JobManager | None = None
         self._pool: WorkerPool | None = None
@@ -99,7 +102,7 @@ class JobsExtension(Extension):
         queue = RedisJobManager(core.space.databases[0], lambda job_id: manager.live.get(job_id))
         manager = JobManager(store, queue, core.clock, core.commits.when_done, core.rng, self._limits)
         self._manager = manager
-        self._pool = WorkerPool(manager, self._handlers, self._workers, self._poll_interval_s,
+        self._pool = WorkerPool(manager, self._handlers.part(False), self._workers, self._poll_interval_s,
                                 self._stuck_ms)
         feed = Feed(store, core.commits.when_done, lambda: self._follow(feed), self._in_thread,
                     lambda: core.signal(EVENTS))
@@ -112,7 +115,7 @@ class JobsExtension(Extension):
         manager.on_push = self._pushed
         manager.on_end = self._ended
         manager.on_schedule = self._arm
-        manager.on_revoke = self._pool.revoke
+        manager.on_revoke = self._revoke
         manager.later = self._later
         manager.embedded = lambda: [(worker.name, worker.job) for worker in self.pool.workers]
         manager.embedded_topics = self._handlers.topics
@@ -124,16 +127,31 @@ class JobsExtension(Extension):
         if live:
             logger.info("%d unfinished jobs are back in line", live)
         self.pool.start()
+        self._start_processes()
         self._arm()
         if self.manager.search.indexer is not None:
             self.manager.search.indexer.start()
         if self._keeper is not None:
             self._keeper.start()
 
+    def _start_processes(self) -> None:
+        isolated = self._handlers.part(True)
+        core = self._core
+        if isolated.topics() and core is not None and core.adopt is not None:
+            self._processes = ProcessPool(self.manager, isolated, self._process_options, core.adopt)
+            self._processes.start()
+            self.pool.elsewhere.update(isolated.topics())
+
+    def _revoke(self, job: Job) -> None:
+        self.pool.revoke(job)
+        if self._processes is not None:
+            self._processes.revoke(job)
+
     async def stop(self, grace_s: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        await self.pool.stop(grace_s)
+        processes = [] if self._processes is None else [self._processes.stop(grace_s)]
+        await asyncio.gather(self.pool.stop(grace_s), *processes)
         if self._keeper is not None:
             await self._keeper.stop()
         if self.manager.search.indexer is not None:
@@ -216,7 +234,8 @@ class JobsExtension(Extension):
         if self._manager is not None:
             self._commands.steering.gone(client)
             self._commands.searching.answers.gone(client)
-            self.manager.owner_gone(client.client_id, "server")
+            if self._processes is None or not self._processes.closed(client):
+                self.manager.owner_gone(client.client_id, "server")
 
     def info(self) -> list[tuple[str, list[tuple[str, str]]]]:
         counts = self.manager.stats()

@@ -16,6 +16,7 @@ from jobs.run import Run
 
 Function = Callable[..., Any]
 Backoff = Callable[[int, BaseException], float]
+PROCESS: Final = "process"
 JOB_NAMES: Final = ("job", "_job")
 
 
@@ -23,7 +24,7 @@ class Handler:
     """One topic's function. `timeout` in seconds, 0 = none."""
 
     def __init__(self, topic: str, function: Function, retries: int, timeout: float,
-                 backoff: str | Backoff = DEFAULT_BACKOFF) -> None:
+                 backoff: str | Backoff = DEFAULT_BACKOFF, isolation: str = "") -> None:
         self.topic: Final = topic
         self.function: Final = function
         self.retries: Final = retries
@@ -31,6 +32,8 @@ class Handler:
         self.backoff: Final = backoff if isinstance(backoff, str) else DEFAULT_BACKOFF
         self.wait_after: Final = None if isinstance(backoff, str) else backoff
         """The program's own backoff: seconds to wait after (number of the failed attempt, its error)."""
+        self.is_isolated: Final = isolation == PROCESS
+        """Whether it runs in a worker process."""
         self.is_async: Final = inspect.iscoroutinefunction(function)
         self._arguments: Final = _readers(function)
         self.wants_run: Final = Run in self._arguments
@@ -88,9 +91,12 @@ class Handlers:
         self._by_topic: Final[dict[str, Handler]] = {}
 
     def on(self, topic: str, *, retries: int = 0, timeout: float = 0,
-           backoff: str | Backoff = DEFAULT_BACKOFF) -> Callable[[Function], Function]:
+           backoff: str | Backoff = DEFAULT_BACKOFF, isolation: str = "") -> Callable[[Function], Function]:
         """Decorator: `function` runs the jobs of `topic`. `retries` = runs after the first failed one; `backoff` is
-        `fixed:MS`, `exp:MS[:MAX[:JITTER%]]`, `list:MS,MS,...` or a function (attempt, error) -> seconds."""
+        `fixed:MS`, `exp:MS[:MAX[:JITTER%]]`, `list:MS,MS,...` or a function (attempt, error) -> seconds. With
+        `isolation="process"` it runs in a worker process, which may hang, crash or leak without harm to the rest."""
+        if isolation not in ("", PROCESS):
+            raise ValueError(f"topic {topic!r}: isolation {isolation!r} does not exist, give \"process\" or nothing")
         if isinstance(backoff, str):
             check_backoff(backoff)
 
@@ -99,10 +105,34 @@ class Handlers:
                 raise ValueError(f"topic {topic!r} already has a handler")
             if retries < 0 or timeout < 0:
                 raise ValueError(f"topic {topic!r}: retries and timeout cannot be negative")
-            self._by_topic[topic] = Handler(topic, function, retries, timeout, backoff)
+            self._by_topic[topic] = Handler(topic, function, retries, timeout, backoff, isolation)
             return function
 
         return register
+
+    def include(self, others: Handlers) -> None:
+        """Take over the handlers of others; ValueError when both have one for the same topic."""
+        for topic, handler in others._by_topic.items():
+            if topic in self._by_topic:
+                raise ValueError(f"topic {topic!r} already has a handler")
+            self._by_topic[topic] = handler
+
+    def part(self, isolated: bool) -> Handlers:
+        """Those that run in worker processes, or those that do not."""
+        found = Handlers()
+        found._by_topic.update((topic, handler) for topic, handler in self._by_topic.items()
+                               if handler.is_isolated == isolated)
+        return found
+
+    def source(self) -> str:
+        """The one file in which all of them are. ValueError when there is none, so that no other process can load
+        them."""
+        files = {path for handler in self._by_topic.values()
+                 if (path := inspect.getsourcefile(inspect.unwrap(handler.function))) is not None}
+        if len(files) != 1:
+            raise ValueError("the handlers of worker processes must be in one file, or be named by jobs.handlers; they "
+                             f"are in {', '.join(sorted(files)) or 'none'}")
+        return files.pop()
 
     def get(self, topic: str) -> Handler | None:
         return self._by_topic.get(topic)

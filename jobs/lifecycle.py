@@ -128,7 +128,7 @@ class Lifecycle(Admission):
         else:
             self._owners[job.job_id] = owner
             self._held.setdefault(owner, {})[job.job_id] = None
-        if job.timeout_ms and not is_embedded:
+        if job.timeout_ms and not is_embedded and owner not in self.timekeepers:
             self._limits[job.job_id] = self._deadline(job.job_id, job.timeout_ms)
         self._tell(after)
         return after
@@ -322,3 +322,7 @@ class Lifecycle(Admission):
         job = self.live.get(job_id)
         if job is not None and job.state == ACTIVE:
             self._give_back(job, by, Reason.RETURNED, False)
+
+    def release(self, job_id: int, by: str, token: str | None = None) -> Committing:
+        """An attempt that was not begun is given back by who took it, and does not count."""
+        return self._give_back(self._checked(job_id, GIVE_BACK, token), by, Reason.RETURNED, False)

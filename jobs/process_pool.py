@@ -17,15 +17,17 @@ import sys
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, TypeVar
 
 from heroredis.extension import Client
 from jobs.errors import JobRefused
 from jobs.handlers import Handlers
 from jobs.job import Job
 from jobs.manager import JobManager
-from jobs.states import ACTIVE, Reason
+from jobs.process_worker import GRACEFUL
+from jobs.states import Reason
 
 logger = logging.getLogger("heroredis.jobs")
 LOOK_EVERY_S: Final = 0.1
@@ -36,6 +38,7 @@ LAST_OUTPUT: Final = 20
 LINE_LIMIT: Final = 2000
 MARK: Final = "HEROREDIS_WORKER"
 """Environment variable by which what a worker has left behind is found, daemons too."""
+T = TypeVar("T")
 Adopt = Callable[[socket.socket, bytes], Awaitable[Client]]
 
 
@@ -49,14 +52,6 @@ class ProcessOptions:
         self.recycle_jobs: Final = recycle_jobs
         self.recycle_memory: Final = recycle_memory
         self.memory_limit: Final = memory_limit
-
-
-class Exited(Protocol):
-    """What is asked of a process."""
-
-    pid: int
-
-    def poll(self) -> int | None: ...
 
 
 class WorkerProcess:
@@ -89,9 +84,13 @@ class ProcessPool:
         self._workers: Final[dict[int, WorkerProcess]] = {}
         self._tasks: Final[set[asyncio.Task[None]]] = set()
         self._stopping = False
+        self._source = ""
+        self._threads: Final = ThreadPoolExecutor(2 * options.count + 2, "job-process")
 
     def start(self) -> None:
+        """ValueError when no other process could load the handlers."""
         if self.handlers.topics():
+            self._source = "" if self.options.handlers else self.handlers.source()
             for number in range(1, self.options.count + 1):
                 self._task(self._keep(f"process-{number}"))
             self._task(self._watch())
@@ -120,7 +119,7 @@ class ProcessPool:
                 logger.error("worker process %s cannot be started: %s", name, error)
             else:
                 status = await self._lived(worker)
-                if not self._stopping and status == 0 and not worker.verdict:
+                if status == GRACEFUL and not worker.verdict:
                     pause = FIRST_PAUSE_S
                     continue
             pause = FIRST_PAUSE_S if self._clock() - began > LONGEST_PAUSE_S else min(pause * 2, LONGEST_PAUSE_S)
@@ -132,11 +131,12 @@ class ProcessPool:
         mark = secrets.token_hex(8)
         try:
             client = await self._adopt(ours, name.encode())
-            process = await asyncio.to_thread(self._popen, name, mark, theirs.fileno())
+            process = await self._on_thread(self._popen, name, mark, theirs.fileno())
         finally:
             theirs.close()
         worker = WorkerProcess(name, mark, process, client)
         self._workers[client.client_id] = worker
+        self.manager.timekeepers.add(client.client_id)
         return worker
 
     def _popen(self, name: str, mark: str, number: int) -> subprocess.Popen[bytes]:
@@ -144,8 +144,9 @@ class ProcessPool:
         options = self.options
         command = [
             sys.executable, "-m", "jobs.process_worker", "--fd", str(number), "--name", name, "--handlers",
-            options.handlers or self.handlers.source(), "--max-jobs", str(options.recycle_jobs), "--max-memory",
-            str(options.recycle_memory), "--memory-limit", str(options.memory_limit), *self.handlers.topics(),
+            options.handlers, "--source", self._source, "--max-jobs", str(options.recycle_jobs), "--max-memory",
+            str(options.recycle_memory), "--memory-limit", str(options.memory_limit), "--max-result",
+            str(self.manager.limits.result), *self.handlers.topics(),
         ]
         root = str(Path(__file__).resolve().parent.parent)
         path = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
@@ -155,35 +156,43 @@ class ProcessPool:
 
     async def _lived(self, worker: WorkerProcess) -> int:
         """Until it is dead, and all that it has left is cleaned up; its exit status."""
-        status = await asyncio.to_thread(self._wait, worker)
+        reading = self._on_thread(self._read, worker)
+        status = await self._on_thread(worker.process.wait)
         if worker.client.abort is not None:
             worker.client.abort()
-        await asyncio.to_thread(end_leftovers, worker.process.pid, worker.mark)
+        await self._on_thread(end_leftovers, worker.process.pid, worker.mark)
+        await reading  # a daemon that it has left might have held its output open
         self._died(worker, status)
         return status
 
-    def _wait(self, worker: WorkerProcess) -> int:
-        """On a thread: read what it prints, keep the last lines, and collect it when it is dead."""
+    def _on_thread(self, work: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
+        """On threads of the pool's own: two of them belong to each process as long as it lives."""
+        return asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+
+    def _read(self, worker: WorkerProcess) -> None:
+        """On a thread: read what it prints and keep the last lines."""
         output = worker.process.stdout
-        if output is not None:
-            with output:
-                while line := output.readline(LINE_LIMIT):
-                    text = line.decode("utf-8", "replace").rstrip()
-                    if text:
-                        worker.output.append(text)
-        return worker.process.wait()
+        if output is None:
+            return
+        with output:
+            while line := output.readline(LINE_LIMIT):
+                text = line.decode("utf-8", "replace").rstrip()
+                if text:
+                    worker.output.append(text)
 
     def _died(self, worker: WorkerProcess, status: int) -> None:
         """The job that it worked on has failed by it; those that it held beside go back in line."""
         client_id = worker.client.client_id
         self._workers.pop(client_id, None)
+        self.manager.timekeepers.discard(client_id)
         held = self.manager.held_by(client_id)
-        if status or worker.verdict:
+        is_innocent = worker.reason == Reason.CANCELLED or (status == GRACEFUL and not worker.verdict)
+        if not is_innocent:
             logger.warning("worker process %s (pid %d) has ended: %s", worker.name, worker.process.pid,
                            worker.verdict or described(status))
-        for job_id in reversed(held[1:] if status or worker.verdict else held):
+        for job_id in reversed(held if is_innocent else held[1:]):
             self.manager.give_back(job_id, worker.name)
-        if held and (status or worker.verdict):
+        if held and not is_innocent:
             self._fail(held[0], worker, status)
 
     def _fail(self, job_id: int, worker: WorkerProcess, status: int) -> None:
@@ -233,7 +242,7 @@ class ProcessPool:
         return job.timeout_ms / 1000 if job.timeout_ms else 0.0 if handler is None else handler.timeout
 
     def kill(self, worker: WorkerProcess, verdict: str, reason: str) -> None:
-        """SIGTERM ends it between two jobs only, so what must end now is told by a signal that nothing can hold up."""
+        """By a signal that no Python code can hold up: SIGTERM ends it between two jobs only. SIGKILL comes later."""
         worker.verdict = verdict
         worker.reason = reason
         worker.killed_at = self._clock()
@@ -262,6 +271,7 @@ class ProcessPool:
                     signal_group(worker.process.pid, signal.SIGKILL)
             if late:
                 await asyncio.wait(late, timeout=TERM_GRACE_S)
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 def described(status: int) -> str:

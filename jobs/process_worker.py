@@ -15,9 +15,10 @@ import sys
 import threading
 from collections import deque
 from pathlib import Path
-from types import FrameType, ModuleType
+from types import FrameType
 from typing import Any, Final
 
+from heroredis.extension import load_handlers
 from jobs import requests
 from jobs.attempt import Attempt, attempt_of
 from jobs.handlers import Handler, Handlers
@@ -28,6 +29,8 @@ READ_SIZE: Final = 64 * 1024
 AHEAD: Final = 16
 """Jobs that are fetched at once, so that a short one does not wait for the way to the server and back."""
 FOREVER_S: Final = 86_400.0
+GRACEFUL: Final = 113
+"""Exit status of a worker that has ended between two jobs; with any other, its job has ended it."""
 MODULE_NAME: Final = "_heroredis_worker_handlers"
 
 
@@ -76,12 +79,14 @@ class Link:
 class ProcessWorker:
     """Takes jobs until it is told to stop, has run `max_jobs`, or has become larger than `max_bytes` (0 = no limit)."""
 
-    def __init__(self, link: Link, handlers: Handlers, name: str, max_jobs: int, max_bytes: int) -> None:
+    def __init__(self, link: Link, handlers: Handlers, name: str, max_jobs: int, max_bytes: int,
+                 max_result: int) -> None:
         self._link: Final = link
         self._handlers: Final = handlers
         self._name: Final = name
         self._max_jobs: Final = max_jobs
         self._max_bytes: Final = max_bytes
+        self._max_result: Final = max_result
         self._runner: asyncio.Runner | None = None
         self._is_waiting = False
         self._stopping = False
@@ -94,6 +99,7 @@ class ProcessWorker:
             raise Stop
 
     def run(self, topics: list[str]) -> None:
+        self._link.call(requests.plain(["HELLO", 3]))
         while not self._stopping:
             try:
                 self._is_waiting = True
@@ -105,7 +111,7 @@ class ProcessWorker:
             for job in jobs:
                 if self._stopping or self._is_worn_out():
                     return  # the server puts the others back in line when the socket closes
-                self._work(attempt_of(job))
+                self._work(attempt_of(job, self._max_result))
 
     def _is_worn_out(self) -> bool:
         largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -130,14 +136,22 @@ class ProcessWorker:
 
 
 def load(spec: str) -> Handlers:
-    """The Handlers of `FILE[:NAME]` or `MODULE[:NAME]`; without a name, all that the module holds, as one."""
-    target, _, name = spec.partition(":")
-    module = _module(target)
-    if name:
-        found = getattr(module, name)
-        if not isinstance(found, Handlers):
-            raise TypeError(f"{spec} is no Handlers object")
-        return found
+    """The Handlers that MODULE_OR_FILE[:NAME] names."""
+    found = load_handlers(spec)
+    if not isinstance(found, Handlers):
+        raise TypeError(f"{spec} is no Handlers object")
+    return found
+
+
+def load_source(path: str) -> Handlers:
+    """All Handlers of a file, as one."""
+    spec = importlib.util.spec_from_file_location(MODULE_NAME, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[MODULE_NAME] = module
+    sys.path.append(str(Path(path).resolve().parent))
+    spec.loader.exec_module(module)
     whole = Handlers()
     for value in vars(module).values():
         if isinstance(value, Handlers):
@@ -145,37 +159,28 @@ def load(spec: str) -> Handlers:
     return whole
 
 
-def _module(target: str) -> ModuleType:
-    if not target.endswith(".py"):
-        return importlib.import_module(target)
-    spec = importlib.util.spec_from_file_location(MODULE_NAME, target)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{target} is no Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[MODULE_NAME] = module
-    sys.path.append(str(Path(target).resolve().parent))
-    spec.loader.exec_module(module)
-    return module
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fd", type=int, required=True)
-    parser.add_argument("--handlers", required=True)
+    parser.add_argument("--handlers", default="", help="module or file, with an optional :NAME")
+    parser.add_argument("--source", default="", help="file of which all handlers are taken")
     parser.add_argument("--name", required=True)
     parser.add_argument("--max-jobs", type=int, default=0)
     parser.add_argument("--max-memory", type=int, default=0, help="bytes after which it is replaced")
     parser.add_argument("--memory-limit", type=int, default=0, help="bytes that it cannot get beyond")
+    parser.add_argument("--max-result", type=int, required=True, help="bytes of a result at most")
     parser.add_argument("topics", nargs="+")
     given = parser.parse_args()
     if given.memory_limit:
         resource.setrlimit(resource.RLIMIT_AS, (given.memory_limit, given.memory_limit))
     with contextlib.suppress(ConnectionError), socket.socket(fileno=given.fd) as end:
-        worker = ProcessWorker(Link(end), load(given.handlers), given.name, given.max_jobs, given.max_memory)
+        handlers = load(given.handlers) if given.handlers else load_source(given.source)
+        worker = ProcessWorker(Link(end), handlers, given.name, given.max_jobs, given.max_memory,
+                               given.max_result)
         signal.signal(signal.SIGTERM, worker.stop)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         worker.run(given.topics)
-    return 0
+    return GRACEFUL
 
 
 if __name__ == "__main__":

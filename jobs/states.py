@@ -88,6 +88,7 @@ class Reason:
     FAILED: Final = "failed"
     DEAD: Final = "dead"
     INVALID: Final = "invalid"
+    CRASHED: Final = "crashed"
     TIMEOUT: Final = "timeout"
     CANCELLED: Final = "cancelled"
     DISCARDED: Final = "discarded"

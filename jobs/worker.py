@@ -208,6 +208,8 @@ class WorkerPool:
         self._tasks: list[asyncio.Task[None]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._executor: ThreadPoolExecutor | None = None
+        self.elsewhere: Final[set[str]] = set()
+        """Topics that the server's own worker processes look after."""
         self._unhandled: Final[set[str]] = set()
 
     def start(self) -> None:
@@ -229,7 +231,7 @@ class WorkerPool:
     def pushed(self, topic: str) -> None:
         """A job stands in line; wake a worker for it."""
         if self.handlers.get(topic) is None:
-            if topic not in self._unhandled:
+            if topic not in self._unhandled and topic not in self.elsewhere:
                 self._unhandled.add(topic)
                 logger.warning("topic %s has no handler here: its jobs wait for one, or for a remote worker", topic)
             return

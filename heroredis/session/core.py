@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import Callable, Hashable
+import socket
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Final
 
 from heroredis.acl.checks import keeps_channels
@@ -104,6 +105,8 @@ class Core:
         self.extra_info: Final[list[Callable[[], list[tuple[str, list[tuple[str, str]]]]]]] = []
         self.rewrite_config: Callable[[], None] | None = None
         """Writes the present parameters into the redis.conf of the start; OSError. None when there was no file."""
+        self.adopt: Callable[[socket.socket, bytes], Awaitable[Client]] | None = None
+        """Speak with a process of ours over one end of a socket pair, under a name."""
         self._last_client = 0
         parameters.when_changed("slowlog-log-slower-than slowlog-max-len latency-monitor-threshold", self.adapt)
         parameters.when_changed("notify-keyspace-events", self.notifications.adapt)
