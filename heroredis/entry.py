@@ -1,0 +1,21 @@
+"""Where the command `heroredis` begins: the server, or the tools that speak to one; neither loads the other."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+TOOLS: Final = ("job", "topic", "schedule", "top", "completion")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given[:1] and given[0] in TOOLS:
+        from jobs.cli import main as tools
+
+        return tools(given)
+    from heroredis.cli import main as serve
+
+    return serve(given)

@@ -1,0 +1,125 @@
+"""One connection to a server, for the command line: blocking, RESP3, no server code behind it."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import re
+import socket
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+import hiredis
+
+SOCKET: Final = "/tmp/redis.sock"
+PORT: Final = 6379
+CONNECT_S: Final = 5.0
+_NOTHING: Final = object()
+
+
+class CannotConnect(Exception):
+    """There is no server, or it is gone."""
+
+
+class Refusal(Exception):
+    """The server answered an error; `code` is its first word."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.code: Final = text.partition(" ")[0]
+
+
+def default_url(environ: Mapping[str, str]) -> str:
+    """HEROREDIS_URL, else the usual Unix socket where there is one, else the usual port."""
+    given = environ.get("HEROREDIS_URL", "")
+    if given:
+        return given
+    return f"unix://{SOCKET}" if os.path.exists(SOCKET) else f"redis://127.0.0.1:{PORT}"
+
+
+class Place:
+    """Where and as whom to connect. ValueError for a URL that names no such thing."""
+
+    def __init__(self, url: str) -> None:
+        if "://" not in url:
+            url = f"unix://{url}" if url.startswith("/") else f"redis://{url}"
+        parts = urlsplit(url)
+        if parts.scheme not in ("redis", "unix"):
+            raise ValueError(f"{url!r}: give redis://[user:password@]host[:port] or unix://[user:password@]/path")
+        self.is_unix: Final = parts.scheme == "unix"
+        self.path: Final = unquote(parts.path)
+        self.host: Final = parts.hostname or "127.0.0.1"
+        self.port: Final = parts.port or PORT
+        self.password: Final = unquote(parts.password or "")
+        self.user: Final = unquote(parts.username or "default")
+        if self.is_unix and not self.path:
+            raise ValueError(f"{url!r}: the path of the socket is missing")
+
+    def __str__(self) -> str:
+        return self.path if self.is_unix else f"{self.host}:{self.port}"
+
+
+class Link:
+    """Raises CannotConnect and Refusal."""
+
+    def __init__(self, place: Place) -> None:
+        self._place: Final = place
+        self._reader: Final = hiredis.Reader(notEnoughData=_NOTHING)
+        try:
+            self._socket: Final = self._connected()
+        except OSError as error:
+            raise CannotConnect(f"no server at {place}: {error.strerror or error}") from None
+        auth = ("AUTH", place.user, place.password) if place.password else ()
+        self.call("HELLO", "3", *auth, "SETNAME", _name())
+
+    def _connected(self) -> socket.socket:
+        if not self._place.is_unix:
+            return socket.create_connection((self._place.host, self._place.port), CONNECT_S)
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        made.settimeout(CONNECT_S)
+        try:
+            made.connect(self._place.path)
+        except OSError:
+            made.close()
+            raise
+        return made
+
+    def __enter__(self) -> Link:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        with contextlib.suppress(OSError):
+            self._socket.close()
+
+    def call(self, *words: object) -> Any:
+        """The answer of a command; it may take as long as it takes."""
+        parts = [word if isinstance(word, bytes) else str(word).encode() for word in words]
+        try:
+            self._socket.settimeout(None)
+            self._socket.sendall(b"*%d\r\n" % len(parts)
+                                 + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts))
+            return self._answer()
+        except OSError as error:
+            raise CannotConnect(f"the connection to {self._place} is lost: {error.strerror or error}") from None
+        except hiredis.HiredisError as error:
+            raise CannotConnect(f"{self._place} does not speak Redis: {error}") from None
+
+    def _answer(self) -> Any:
+        while (answer := self._reader.gets()) is _NOTHING:
+            data = self._socket.recv(65536)
+            if not data:
+                raise CannotConnect(f"{self._place} closed the connection")
+            self._reader.feed(data)
+        if isinstance(answer, hiredis.ReplyError):
+            raise Refusal(str(answer))
+        return answer
+
+
+def _name() -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return "cli-" + re.sub(r"[^!-~]", "_", user)

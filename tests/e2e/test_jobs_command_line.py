@@ -1,0 +1,191 @@
+"""The command line for jobs against a running server: what it prints for people and machines, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from heroredis.testing import ServerProcess
+from jobs.cli import main
+from jobs.completion import script
+from jobs.link import Place, default_url
+from jobs.table import table, text_of
+
+ROOT = Path(__file__).parents[2]
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    folder = tmp_path_factory.mktemp("cli")
+    handlers = folder / "work.py"
+    handlers.write_text("from heroredis import Handlers\nhandlers = Handlers()\n"
+                        "@handlers.on('echo')\ndef echo(params: str): return params\n"
+                        "@handlers.on('broken')\ndef broken(params: str): raise ValueError('it is \\x1b[31mbroken')\n")
+    with ServerProcess(folder, ["--no-ui", "--no-webdav", "--handlers", str(handlers)]) as server:
+        yield server
+
+
+@pytest.fixture
+def run(server: ServerProcess, capfd: pytest.CaptureFixture[str]) -> Run:
+    def call(*words: str) -> tuple[int, str, str]:
+        given = list(words)
+        at = 1 if given[0] == "top" else 2
+        status = main([*given[:at], "--url", f"unix://{server.unix_path}", *given[at:]])
+        printed = capfd.readouterr()
+        return status, printed.out, printed.err
+
+    return call
+
+
+def as_json(answer: tuple[int, str, str]) -> Any:
+    assert answer[0] == 0, answer
+    return json.loads(answer[1])
+
+
+def test_create_wait_show_and_delete(run: Run) -> None:
+    status, printed, _ = run("job", "create", "echo", "hello", "--tag", "vip", "--wait", "20s")
+    assert (status, printed) == (0, "hello\n")
+    [job] = as_json(run("job", "list", "--json", "tag:vip"))["jobs"]
+    job_id = str(job["id"])
+    assert (job["state"], job["result"]) == ("done", "hello")
+    shown = as_json(run("job", "show", job_id, "--json"))
+    assert [version["state"] for version in shown["history"]] == ["done", "active", "new"]
+    assert shown["history"][-1]["by"].startswith("cli-")
+    assert "result" in run("job", "show", job_id)[1]
+    assert run("job", "wait", job_id)[:2] == (0, "hello\n")
+    assert run("job", "delete", job_id)[:2] == (0, "1 changed\n")
+    status, _, problem = run("job", "show", job_id)
+    assert (status, problem) == (3, f"heroredis: no job with id {job_id}\n")
+    assert run("job", "delete", job_id)[0] == 3
+
+
+def test_a_failed_job_and_what_is_done_to_all_that_fit(run: Run) -> None:
+    status, _, problem = run("job", "create", "broken", "x", "--wait", "20s")
+    assert status == 6
+    assert "it is \\x1b[31mbroken" in problem
+    assert run("job", "retry", "--query", "topic:broken", "--dry-run")[:2] == (0, "1 fit\n")
+    assert run("job", "retry", "--query", "topic:broken")[:2] == (0, "1 of 1 changed\n")
+    [job] = as_json(run("job", "list", "--json", "topic:broken"))["jobs"]
+    run("job", "wait", str(job["id"]))
+    status, printed, _ = run("job", "list", "topic:broken")
+    assert printed.splitlines()[0].split() == ["ID", "TOPIC", "STATE", "REASON", "TRIES", "CREATED", "ENDED", "PARAMS"]
+    assert "broken" in printed.splitlines()[1]
+
+
+def test_refusals_have_their_own_status(run: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    job_id = as_json(run("job", "create", "later", "--json"))["id"]
+    assert run("job", "wait", str(job_id), "--timeout", "1ms")[0] == 5
+    status, _, problem = run("job", "retry", str(job_id))
+    assert (status, problem.startswith("heroredis: BADSTATE job")) == (1, True)
+    status, _, problem = run("job", "list", "sate:new")
+    assert (status, "did you mean 'state'" in problem) == (1, True)
+    assert run("job", "retry")[0] == 2
+    assert run("job", "cancel", str(job_id))[0] == 0
+    assert main(["job", "list", "--url", f"unix://{tmp_path}/none"]) == 4
+    assert main(["job", "list", "--url", "http://x"]) == 2
+    for words in (["job"], ["job", "list", "--colour"], ["job", "wait", "x"],
+                  ["job", "create", "t", "--delay", "soon"]):
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        assert ended.value.code == 2
+
+
+def test_topics_and_schedules(run: Run) -> None:
+    for _ in range(2):
+        run("job", "create", "queue", "--priority", "3")
+    assert run("topic", "pause", "queue")[:2] == (0, "OK\n")
+    assert as_json(run("topic", "list", "--json"))["queue"] == {
+        "new": 2, "active": 0, "done": 0, "error": 0, "paused": 1}
+    assert "paused" in run("topic", "list")[1]
+    assert run("topic", "purge", "queue")[:2] == (0, "2\n")
+    run("topic", "resume", "queue")
+    assert run("schedule", "set", "nightly", "report", "{}", "--cron", "0 3 * * *", "--tz", "UTC", "--tag", "n")[0] == 0
+    assert run("schedule", "pause", "nightly")[0] == 0
+    [found] = as_json(run("schedule", "list", "--json"))
+    assert (found["cron"], found["paused"], found["tags"]) == ("0 3 * * *", 1, ["n"])
+    assert "0 3 * * *" in run("schedule", "list")[1]
+    assert run("schedule", "del", "nightly")[0] == 0
+    assert run("schedule", "list")[1] == "no schedules\n"
+
+
+def test_pages_tail_and_top(run: Run, server: ServerProcess) -> None:
+    for number in range(5):
+        run("job", "create", "pages", str(number))
+    first = as_json(run("job", "list", "--json", "--count", "2", "topic:pages"))
+    assert [job["params"] for job in first["jobs"]] == ["4", "3"]
+    second = as_json(run("job", "list", "--json", "--count", "2", "--cursor", first["cursor"], "topic:pages"))
+    assert [job["params"] for job in second["jobs"]] == ["2", "1"]
+    assert len(as_json(run("job", "list", "--json", "--all", "topic:pages"))["jobs"]) == 5
+    facts = as_json(run("top", "--json", "--once"))
+    assert facts["topics"]["pages"]["new"] == 5
+    assert "pages" in run("top")[1]
+    follower = subprocess.Popen(
+        [sys.executable, "-m", "heroredis", "job", "tail", "--json", "--topic", "followed"], stdout=subprocess.PIPE,
+        cwd=ROOT, env={**os.environ, "HEROREDIS_URL": f"redis://127.0.0.1:{server.port}"})
+    try:
+        assert follower.stdout is not None
+        seen = b""
+        while not seen:  # it may not listen yet
+            run("job", "create", "followed", "x")
+            os.set_blocking(follower.stdout.fileno(), False)
+            seen = follower.stdout.read() or b""
+        assert json.loads(seen.splitlines()[0])["event"] == "created"
+    finally:
+        follower.kill()
+        follower.wait(10)
+        if follower.stdout is not None:
+            follower.stdout.close()
+
+
+def test_where_it_connects_to(tmp_path: Path) -> None:
+    assert default_url({"HEROREDIS_URL": "redis://box:7"}) == "redis://box:7"
+    place = Place("redis://ada:s%40y@box:7000")
+    assert (place.host, place.port, place.user, place.password, str(place)) == ("box", 7000, "ada", "s@y", "box:7000")
+    assert Place("/tmp/x.sock").is_unix
+    assert str(Place("box:1")) == "box:1"
+
+
+def test_tables_and_texts() -> None:
+    assert table(("ID", "NAME"), [["7", "a"], ["11", "bb"]]) == "ID  NAME\n 7  a\n11  bb"
+    assert text_of(b"a\x1b[2J\n\xff") == "a\\x1b[2J\\n\\xff"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_names_every_command(shell: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", shell]) == 0
+    printed = capfd.readouterr().out
+    for word in ("serve", "topic", "schedule", "retry", "purge", "dry-run", "completion"):
+        assert word in printed
+
+
+def test_bash_completes(tmp_path: Path) -> None:
+    from jobs.cli import parser
+
+    path = tmp_path / "complete.bash"
+    path.write_text(script("bash", parser()))
+    ask = 'COMP_WORDS=(heroredis job re); COMP_CWORD=2; _heroredis; echo "${COMPREPLY[@]}"'
+    done = subprocess.run(["bash", "-c", f"source {path}; {ask}"], capture_output=True, text=True, check=True,
+                          timeout=60)
+    assert done.stdout.strip() == "retry"
+
+
+def python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, capture_output=True, check=True,
+                          timeout=60)
+    return done.stdout
+
+
+def test_tools_load_no_server_and_the_server_no_tools() -> None:
+    code = ("import sys\nfrom heroredis.entry import main\nmain(['completion', 'bash'])\n"
+            "print(sorted(set(sys.modules) & {'heroredis.server', 'heroredis.factory', 'asyncio', 'jobs.manager'}))")
+    assert python(code).splitlines()[-1] == "[]"
+    code = "import sys, heroredis.cli, jobs.extension\nprint('jobs.cli' in sys.modules, 'jobs.link' in sys.modules)"
+    assert python(code).strip() == "False False"
