@@ -32,7 +32,9 @@ def parser() -> argparse.ArgumentParser:
     """Flags are made from the options of the settings."""
     made = argparse.ArgumentParser(
         prog="heroredis",
-        description="A Redis server, a durable job system, a web UI and a WebDAV share in one process.")
+        description="A Redis server, a durable job system, a web UI and a WebDAV share in one process.",
+        epilog="To work with the jobs of a running server: heroredis job, topic, schedule, top, completion; each has "
+        "its own --help.")
     made.add_argument("--version", action="version", version=f"heroredis {__version__}")
     made.add_argument("command", nargs="?", default="serve", choices=["serve"], help="what to do (default: serve)")
     made.add_argument("--config", metavar="FILE", help="TOML file with options; see docs/config.md")

@@ -111,6 +111,7 @@ class JobsExtension(Extension):
         if self._index_path is not None:
             manager.search.indexer = Indexer(self._index_path, feed_of(store))
         self._commands.searching.answers.signal = core.signal
+        manager.stack = self._pool.stack
         manager.defaults_of = self._handlers.defaults
         manager.on_push = self._pushed
         manager.on_end = self._ended

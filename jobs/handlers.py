@@ -11,6 +11,7 @@ import msgspec
 
 from jobs.errors import InvalidParams
 from jobs.job import DEFAULT_BACKOFF, Job
+from jobs.middleware import Middleware, Stack
 from jobs.retry import check_backoff
 from jobs.run import Run
 
@@ -89,6 +90,12 @@ class Handlers:
 
     def __init__(self) -> None:
         self._by_topic: Final[dict[str, Handler]] = {}
+        self.stack: Final = Stack()
+
+    def middleware(self, middleware: Middleware) -> Middleware:
+        """Put it around the creating and running of all jobs; those added before are around it."""
+        self.stack.add(middleware)
+        return middleware
 
     def on(self, topic: str, *, retries: int = 0, timeout: float = 0,
            backoff: str | Backoff = DEFAULT_BACKOFF, isolation: str = "") -> Callable[[Function], Function]:

@@ -22,7 +22,7 @@ from jobs.index_feed import IndexFeed
 
 logger = logging.getLogger("heroredis.jobs")
 Answer = TypeVar("Answer")
-PORTION: Final = 2000
+PORTION: Final = 500
 """Records of the log that are taken in one transaction."""
 CATCH_UP_S: Final = 0.5
 """How long a question waits for what was written before it was asked."""

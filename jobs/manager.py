@@ -19,8 +19,9 @@ from jobs.job import Job, params_bytes, to_json
 from jobs.lifecycle import SLICE
 from jobs.limits import Limits
 from jobs.metrics import Metrics, exposition
+from jobs.middleware import NewJobs, Stack
 from jobs.notes import Note, ScheduleNote
-from jobs.options import PLAIN, Moment, chosen, moment_ms
+from jobs.options import PLAIN, JobOptions, Moment, chosen, moment_ms
 from jobs.query import Query
 from jobs.queue import JobQueue
 from jobs.schedules import Schedules
@@ -41,11 +42,37 @@ class JobManager(Steering):
                  rng: random.Random | None = None, limits: Limits | None = None) -> None:
         super().__init__(store, queue, clock, defer, rng, limits)
         self.schedules: Final = Schedules(self)
+        self.stack: Stack | None = None
         self.metrics: Final = Metrics()
         self.search: Final = Search(self.find, self.history, lambda: self.store.next_id() - 1, clock)
         self._ends: Final[dict[int, list[asyncio.Future[None]]]] = {}
         self._awaited: Committing | None = None
         self._awaiting: list[asyncio.Future[None]] = []
+
+    def create(self, topic: str, params: object, options: JobOptions = PLAIN,
+               by: str = "api") -> tuple[Job, Committing]:
+        if self.stack is None:
+            return super().create(topic, params, options, by)
+        [job], commit = self._through(self.stack, NewJobs(topic, [params], options, by))
+        return job, commit
+
+    def create_many(self, topic: str, params: Sequence[object], options: JobOptions = PLAIN,
+                    by: str = "api") -> tuple[list[Job], Committing]:
+        if self.stack is None:
+            return super().create_many(topic, params, options, by)
+        return self._through(self.stack, NewJobs(topic, list(params), options, by, is_batch=True))
+
+    def _through(self, stack: Stack, new: NewJobs) -> tuple[list[Job], Committing]:
+        """Create with the program's middleware around it."""
+        jobs = list(stack.create(new, self._created))
+        return jobs, self.store.commit() if new.commit is None else new.commit
+
+    def _created(self, new: NewJobs) -> list[Job]:
+        if new.is_batch:
+            jobs, new.commit = super().create_many(new.topic, new.params, new.options, new.by)
+            return jobs
+        job, new.commit = super().create(new.topic, new.params[0], new.options, new.by)
+        return [job]
 
     async def create_job(self, topic: str, params: object = b"", *, delay: float = 0, run_at: Moment = None,
                          priority: int | None = None, retries: int | None = None, timeout: float = 0,

@@ -65,7 +65,9 @@ class JobWorker:
             self._pool.manager.give_back(job.job_id, self.name)
             return
         try:
-            if handler.is_plain and not job.timeout_ms:
+            if self._pool.stack is not None:
+                result = result_bytes(await self._pool.stack.run(job, lambda given: self._call(handler, given)))
+            elif handler.is_plain and not job.timeout_ms:
                 result = result_bytes(await handler.function(*handler.arguments(job)))
             else:
                 result = result_bytes(await self._call(handler, job))
@@ -110,7 +112,9 @@ class JobWorker:
         if handler.is_async:
             async with asyncio.timeout(limit or None):
                 return await handler.function(*arguments)
-        call = asyncio.get_running_loop().run_in_executor(self._pool.threads(), handler.function, *arguments)
+        stack = self._pool.stack
+        function = handler.function if stack is None else stack.in_thread(job, handler.function)
+        call = asyncio.get_running_loop().run_in_executor(self._pool.threads(), function, *arguments)
         return await (asyncio.wait_for(call, limit) if limit else call)
 
     def revoke(self, task: asyncio.Task[None]) -> None:
@@ -200,6 +204,7 @@ class WorkerPool:
         self.reports: Final = Reports(manager.progress, manager.log)
         self.watchdog: Final = Watchdog(handlers.codes(), self.running, stuck_ms)
         self.handlers: Final = handlers
+        self.stack: Final = None if handlers.stack.is_empty else handlers.stack
         self.stopping = False
         self.workers: Final = [JobWorker(f"worker-{number}", self) for number in range(1, count + 1)]
         self._poll_interval_s: Final = poll_interval_s

@@ -13,6 +13,8 @@ from heroredis.settings import Config
 REQUESTS = [
     ("JOB.CREATE {topic} x", True), ("JOB.MCREATE {topic} x y", True), ("JOB.FETCH 1 0 {topic}", True),
     ("JOB.FETCH 1 0 {topic} LEASE 500 WORKER w", True), ("JOB.LIST TOPIC {topic}", False), ("JOB.STATS {topic}", False),
+    ("JOB.STATS {topic} DETAIL", False), ("JOB.LIST QUERY topic:{topic}", False),
+    ("JOB.BULK cancel QUERY topic:{topic}", True), ("JOB.BULK delete DRYRUN QUERY topic:{topic}", True),
     ("JOB.GET {id}", False), ("JOB.HISTORY {id}", False), ("JOB.COMPLETE {id} r", True), ("JOB.FAIL {id} e", True),
     ("JOB.CANCEL {id}", True), ("JOB.WAIT {id} 0", False), ("JOB.STATUS {id} done", True),
 ]
@@ -39,7 +41,8 @@ async def test_topics_are_keys(tmp_path: Path, pattern: str) -> None:
             may = not writes or pattern.startswith("~")
             assert verdict(form.format(topic="mail", id=mine.job_id)) == (0 if may else KEY), form
             assert verdict(form.format(topic="other", id=other.job_id)) == KEY, form
-        for line in ("JOB.LIST", "JOB.STATS", "JOB.TOPICS", "JOB.FETCH 1 0 mail other LEASE 0"):
+        for line in ("JOB.LIST", "JOB.LIST QUERY topic:mail*", "JOB.LIST QUERY TOPIC COUNT 5",
+                     "JOB.BULK cancel QUERY x", "JOB.STATS", "JOB.TOPICS", "JOB.FETCH 1 0 mail other LEASE 0"):
             assert verdict(line) == KEY, line
         assert verdict("JOB.HELP") == 0
         users.set(b"u", [b"-job.create"])
