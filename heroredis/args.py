@@ -22,6 +22,7 @@ from heroredis.errors import (
 
 MIN_INT: Final = -(1 << 63)
 MAX_INT: Final = (1 << 63) - 1
+MOST_REPEATED: Final = 1 << 20
 MIN_INT32: Final = -(1 << 31)
 MAX_INT32: Final = (1 << 31) - 1
 _BLANKS: Final = b" \t\r\n\v\f"
@@ -136,6 +137,14 @@ def until_ms(text: bytes, now_ms: int) -> int:
     if value + now_ms > MAX_INT:
         raise RedisError(b"ERR timeout is out of range")
     return value + now_ms
+
+
+def random_count(text: bytes) -> int:
+    """How many random elements are wanted. Negative: so many with repetitions, whose number nothing else bounds."""
+    count = integer_between(text, -MAX_INT, MAX_INT)
+    if count < -MOST_REPEATED:
+        raise RedisError(b"ERR value is out of range")
+    return count
 
 
 def raw(text: bytes) -> bytes:

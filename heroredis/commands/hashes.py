@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from heroredis.args import MAX_INT, MIN_INT, integer, read_int
+from heroredis.args import MAX_INT, MIN_INT, integer, random_count, read_int
 from heroredis.command import FIRST, command
-from heroredis.errors import NAN_OR_INFINITY, NOT_FLOAT, OVERFLOW, RedisError
+from heroredis.errors import NAN_OR_INFINITY, NOT_FLOAT, OVERFLOW, RedisError, syntax
 from heroredis.keyspace.change import GENERIC, HASH
 from heroredis.reply import EMPTY, OK, Map, Reply
 from heroredis.scanning import read_cursor, scan_names, scan_options
@@ -177,17 +177,16 @@ def hincrbyfloat(ctx: Context, key: bytes, field: bytes, increment: bytes) -> Re
 @command("HRANDFIELD", "Random fields, with their values when asked for.", group="hash", since="6.2.0",
          flags="readonly", keys=FIRST, complexity="O(N) in the fields returned")
 def hrandfield(ctx: Context, key: bytes, *options: bytes) -> Reply:
-    if len(options) > 2 or (len(options) == 2 and options[1].upper() != b"WITHVALUES"):
-        raise RedisError(b"ERR syntax error")
-    count = integer(options[0]) if options else None
-    found = ctx.db.find_hash(key)
     rng = ctx.server.rng
-    if count is None:
+    if not options:
+        found = ctx.db.find_hash(key)
         return None if found is None else rng.choice(list(found.fields))
-    if count == MIN_INT:
-        raise RedisError(b"ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807")
-    if len(options) == 2 and not -(MAX_INT // 2) <= count <= MAX_INT // 2:
+    count = random_count(options[0])
+    if len(options) > 2 or (len(options) == 2 and options[1].upper() != b"WITHVALUES"):
+        raise syntax()
+    if len(options) == 2 and count > MAX_INT // 2:
         raise RedisError(b"ERR value is out of range")
+    found = ctx.db.find_hash(key)
     if found is None or count == 0:
         return EMPTY
     names = list(found.fields)

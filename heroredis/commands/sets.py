@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from heroredis.args import MAX_INT, integer_between, natural
+from heroredis.args import natural, random_count
 from heroredis.command import FIRST, FIRST_TWO, command
 from heroredis.errors import syntax
 from heroredis.keyspace.change import GENERIC, SET
@@ -142,7 +142,7 @@ def srandmember(ctx: Context, key: bytes, *count: bytes) -> Reply:
         return None if found is None else found.choose(rng)
     if len(count) > 1:
         raise syntax()
-    wanted = integer_between(count[0], -MAX_INT, MAX_INT)
+    wanted = random_count(count[0])
     found = ctx.db.find_set(key)
     if found is None or wanted == 0:
         return EMPTY

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from heroredis.args import MAX_INT, integer_between, read_float
+from heroredis.args import MAX_INT, random_count, read_float
 from heroredis.command import FIRST, command
 from heroredis.encoding import shown_double
 from heroredis.errors import NOT_FLOAT, RedisError, syntax
@@ -212,10 +212,10 @@ def zrandmember(ctx: Context, key: bytes, *options: bytes) -> Reply:
     if not options:
         found = ctx.db.find_zset(key)
         return None if found is None else found.choose(rng)
-    count = integer_between(options[0], -MAX_INT, MAX_INT)
+    count = random_count(options[0])
     if len(options) > 2 or (len(options) == 2 and options[1].upper() != b"WITHSCORES"):
         raise syntax()
-    if len(options) == 2 and not -(MAX_INT // 2) <= count <= MAX_INT // 2:
+    if len(options) == 2 and count > MAX_INT // 2:
         raise RedisError(b"ERR value is out of range")
     found = ctx.db.find_zset(key)
     if found is None or count == 0:

@@ -127,6 +127,7 @@ HASHES: Final = st.one_of(
     call("HVALS", keys), call("HLEN", keys), call("HEXISTS", keys, fields), call("HSTRLEN", keys, fields),
     many("HDEL", keys, fields, rest=fields), call("HINCRBY", keys, fields, integers),
     call("HINCRBYFLOAT", keys, fields, numbers), call("HINCRBYFLOAT", keys, fields, numbers),
+    many("HRANDFIELD", keys, rest=counts, most=1), call("HRANDFIELD", keys, counts, word("WITHVALUES", "NOPE")),
     with_options("HSCAN", keys, st.sampled_from((b"0", b"0", b"x", b"-", b"", b"18446744073709551616", b"0x1", b" 0")),
                  options=[*scan_options, bogus()], most=2), OTHERS)
 
@@ -188,12 +189,17 @@ _NAMES: Final = (
     "RPOPLPUSH LMPOP HSET HMSET HSETNX HGET HMGET HGETALL HKEYS HVALS HLEN HEXISTS HSTRLEN HDEL HINCRBY HINCRBYFLOAT "
     "DEL UNLINK EXISTS TOUCH TYPE KEYS DBSIZE PERSIST TTL PTTL EXPIRETIME PEXPIRETIME RENAME RENAMENX COPY MOVE SELECT "
     "SWAPDB ECHO PING MULTI EXEC DISCARD WATCH UNWATCH EXPIRE PEXPIRE EXPIREAT PEXPIREAT PUBLISH FLUSHDB FLUSHALL "
-    "CLIENT OBJECT CONFIG PUBSUB ROLE AUTH RESET NOPE NOPE.NOPE")
+    "CLIENT OBJECT CONFIG PUBSUB ROLE AUTH RESET NOPE NOPE.NOPE SADD SREM SMEMBERS SISMEMBER SMISMEMBER SCARD SPOP "
+    "SRANDMEMBER SMOVE SINTER SINTERSTORE SINTERCARD SUNION SUNIONSTORE SDIFF SDIFFSTORE ZADD ZINCRBY ZREM ZSCORE "
+    "ZMSCORE ZCARD ZCOUNT ZLEXCOUNT ZRANK ZREVRANK ZRANGE ZREVRANGE ZRANGEBYSCORE ZREVRANGEBYSCORE ZRANGEBYLEX "
+    "ZREVRANGEBYLEX ZRANGESTORE ZREMRANGEBYRANK ZREMRANGEBYSCORE ZREMRANGEBYLEX ZPOPMIN ZPOPMAX ZRANDMEMBER ZUNION "
+    "ZINTER ZDIFF ZUNIONSTORE ZINTERSTORE ZDIFFSTORE ZINTERCARD ZMPOP SORT SORT_RO HRANDFIELD")
 NAMES: Final = _NAMES.split()
 """Commands that may be given any arguments without waiting for ever and without answers that are the server's own."""
 WORDS: Final = st.one_of(keys, texts, indexes, fields, word(
     "NX", "XX", "GT", "LT", "EX", "PX", "GET", "KEEPTTL", "COUNT", "MATCH", "RANK", "MAXLEN", "LEFT", "RIGHT", "BEFORE",
-    "AFTER", "DB", "REPLACE", "PERSIST", "WITHVALUES", "TYPE", "NOPE", "ASYNC", "NUMPAT", "GETNAME"))
+    "AFTER", "DB", "REPLACE", "BY", "LIMIT", "WITHSCORES", "WEIGHTS", "MIN", "ALPHA", "STORE", "BYSCORE", "REV",
+    "PERSIST", "WITHVALUES", "TYPE", "NOPE", "ASYNC", "NUMPAT", "GETNAME"))
 ANYTHING: Final = st.builds(
     lambda name, rest: (name, *rest), word(*NAMES), st.lists(WORDS, max_size=6),
 ).filter(lambda command: b"HELP" not in command)

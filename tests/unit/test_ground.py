@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import math
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heroredis import args
+from heroredis.args import random_count, read_bound, read_float
 from heroredis.clock import ManualClock
 from heroredis.durations import parse_duration_ms
+from heroredis.errors import RedisError
 from heroredis.glob import matches
 from heroredis.keyspace.space import Space
 from heroredis.settings import SettingsError, load
@@ -118,3 +121,22 @@ def test_an_unknown_option_is_named_with_the_nearest_one(tmp_path: Path) -> None
     file.write_text("[redis]\ntcp_prot = 1\n")
     with pytest.raises(SettingsError, match=r"did you mean redis\.tcp_port"):
         load(str(file), {})
+
+
+@pytest.mark.parametrize(("text", "score", "bound"), [
+    (b"1", 1.0, 1.0), (b"-1.5e3", -1500.0, -1500.0), (b"inf", math.inf, math.inf), (b"-Infinity", -math.inf, -math.inf),
+    (b"0x1p3", 8.0, 8.0), (b"-0X.8", -0.5, -0.5), (b"1e400", None, math.inf), (b"-1e400", None, -math.inf),
+    (b"0x1p5000", None, math.inf), (b"1e-400", None, 0.0), (b"0e5", 0.0, 0.0), (b"0.000", 0.0, 0.0),
+    (b"", None, 0.0), (b" 1", None, 1.0), (b"1 ", None, None), (b"1_0", None, None), (b"0x", None, None),
+    (b"nan", None, None), (b"1\x00x", None, 1.0), (b"9" * 400, None, math.inf), (b"99999999999999999999", 1e20, 1e20),
+])
+def test_doubles_are_read_as_redis_reads_them(text: bytes, score: float | None, bound: float | None) -> None:
+    assert (read_float(text), read_bound(text)) == (score, bound)
+
+
+def test_random_elements_with_repetitions_are_bounded() -> None:
+    assert random_count(b"-1048576") == -1048576
+    assert random_count(b"9223372036854775807") == 9223372036854775807
+    for text in (b"-1048577", b"-9223372036854775808", b"x"):
+        with pytest.raises(RedisError):
+            random_count(text)
