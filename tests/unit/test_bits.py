@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heroredis.types import bits
@@ -14,6 +14,7 @@ def written(data: bytes) -> str:
     return "".join(f"{byte:08b}" for byte in data)
 
 
+@settings(deadline=None)
 @given(rows, st.data())
 def test_ranges(data: bytes, choose: st.DataObject) -> None:
     first = choose.draw(st.integers(0, len(data) * 8 - 1))
@@ -25,6 +26,7 @@ def test_ranges(data: bytes, choose: st.DataObject) -> None:
         assert bits.find(data, bit, first, last) == (first + at if at >= 0 else -1)
 
 
+@settings(deadline=None)
 @given(rows, st.integers(0, 200), st.integers(1, 64), st.booleans(), st.integers(-(1 << 64), 1 << 64))
 def test_fields(data: bytes, offset: int, width: int, signed: bool, value: int) -> None:
     target = bytearray(data)

@@ -6,7 +6,7 @@ import contextlib
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heroredis.rdb.crc64 import crc64
@@ -63,11 +63,13 @@ def test_the_checksum_is_that_of_redis() -> None:
     assert crc64(long) == by_pieces
 
 
+@settings(deadline=None)
 @given(st.lists(texts, max_size=30))
 def test_a_listpack_holds_what_was_put_in(items: list[bytes]) -> None:
     assert unpack(pack([element(item) for item in items])) == items
 
 
+@settings(deadline=None)
 @given(st.sampled_from(("list", "hash", "set", "zset")), st.lists(texts, min_size=1, max_size=20), st.booleans(),
        st.sampled_from((-2, -1, -5, -9, 3, 0)))
 def test_every_value_comes_back(kind: str, items: list[bytes], packed: bool, list_size: int) -> None:
@@ -79,6 +81,7 @@ def test_every_value_comes_back(kind: str, items: list[bytes], packed: bool, lis
     assert shown(found) == shown(value)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(("list", "hash", "set", "zset")), st.lists(texts, min_size=1, max_size=6), st.data())
 def test_damage_is_told(kind: str, items: list[bytes], data: st.DataObject) -> None:
     payload = bytearray(wrap(made(kind, items, data.draw(st.booleans())), -2))
@@ -91,6 +94,7 @@ def test_damage_is_told(kind: str, items: list[bytes], data: st.DataObject) -> N
         unwrap(bytes(payload[:-11]) + bytes(10))
 
 
+@settings(deadline=None)
 @given(st.sets(st.integers(-(1 << 63), (1 << 63) - 1), min_size=1))
 def test_intsets(numbers: set[int]) -> None:
     assert read_intset(intset(sorted(numbers))) == sorted(numbers)
