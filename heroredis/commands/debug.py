@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from heroredis.args import natural, read_float
+from heroredis.args import integer, natural, read_float
 from heroredis.command import command
 from heroredis.commands.inside import SHARED, references
 from heroredis.config.kinds import loose_int, memory
@@ -138,10 +138,8 @@ def _populate(ctx: Context, arguments: list[bytes]) -> Reply:
 
 
 def _table(ctx: Context, arguments: list[bytes]) -> Reply:
-    index = natural(arguments[0]) if arguments[0].isdigit() else -1
-    if index < 0:
-        raise RedisError(b"ERR value is not an integer or out of range")
-    if index >= len(ctx.server.space.databases):
+    index = integer(arguments[0])
+    if not 0 <= index < len(ctx.server.space.databases):
         raise RedisError(b"ERR Out of range database")
     db = ctx.server.space.databases[index]
     return Verbatim(b"[Dictionary HT]\n" + dictionary(len(db.data)) + b"[Expires HT]\n" + dictionary(len(db.expires)))

@@ -124,7 +124,7 @@ DEBUG: Final = st.one_of(
     many("DEBUG", word("POPULATE"), st.sampled_from((b"3", b"0", b"-1", b"x")),
          rest=st.sampled_from((b"a", b"1", b"5")), most=2),
     call("DEBUG", word("QUICKLIST-PACKED-THRESHOLD"), st.sampled_from((b"0", b"1b", b"4gb", b"-1", b"x"))),
-    call("DEBUG", word("HTSTATS"), st.sampled_from((b"1", b"x", b"16"))),
+    call("DEBUG", word("HTSTATS"), st.sampled_from((b"1", b"x", b"16", b"-1", b"01"))),
     call("DEBUG", word("MALLCTL", "NOPE", "SLEEP", "LOG", "ERROR", "OBJECT", "STRUCTSIZE", "JMAP")),
     call("DEBUG", word("CHANGE-REPL-ID", "STRUCTSIZE", "CLIENT-EVICTION")), call("DEBUG", word("MALLCTL"), texts),
     call("DEBUG", word("OBJECT", "HTSTATS-KEY"), st.just(b"nothing")), call("DEBUG"), OTHERS, OTHERS, OTHERS,
