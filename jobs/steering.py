@@ -287,6 +287,9 @@ class Steering(Lifecycle):
     def now_ms(self) -> int:
         return self._clock.now_ms()
 
+    def monotonic(self) -> float:
+        return self._clock.monotonic()
+
     def is_leased(self, job_id: int) -> bool:
         return job_id in self._leases
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -22,8 +23,10 @@ from jobs.watchdog import Watchdog
 
 logger = logging.getLogger("heroredis.jobs")
 BEAT_S: Final = 0.2
-IN_A_ROW: Final = 64
-"""Jobs that one worker runs before it lets the loop do something else."""
+TURN_S: Final = 0.005
+"""How long the workers together run jobs before they let the loop do something else."""
+LOOK_EVERY: Final = 8
+"""Jobs between two looks at the time."""
 TEXT_LIMIT: Final = 64 * 1024
 
 
@@ -41,23 +44,27 @@ class JobWorker:
     async def run(self) -> None:
         """Take jobs until the pool stops."""
         pool = self._pool
-        in_a_row = 0
+        turns = pool.turns
+        fresh = True
         while not pool.stopping:
+            if turns.is_over():
+                if not await turns.next(pool.wait_for_work):
+                    continue
+                fresh = True
             job = pool.next_job(self.name)
             if job is None:
-                in_a_row = 0
                 await pool.wait_for_work()
+                fresh = True
                 continue
+            if fresh:
+                fresh = False
+                pool.wake_another()
             self.job = job
             await self._work(job)
             self.job = None
             if self.is_revoked or self.run_of_job is not None:
                 self.is_revoked = False
                 self.run_of_job = None
-            in_a_row += 1
-            if in_a_row >= IN_A_ROW:
-                in_a_row = 0
-                await asyncio.sleep(0)
 
     async def _work(self, job: Job) -> None:
         handler = self._pool.handlers.get(job.topic)
@@ -195,6 +202,46 @@ def _traceback(error: BaseException) -> str:
         return "".join(traceback.format_tb(error.__traceback__))
 
 
+class Turns:
+    """The workers' share of each turn of the loop. When it is used up one worker waits for the next turn; the others
+    that come lie down until it wakes them."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now: Final = now
+        self._is_open = False
+        self._is_over = False
+        self._someone_waits = False
+        self._until = 0.0
+        self._jobs = 0
+
+    def is_over(self) -> bool:
+        if not self._is_open:
+            self._is_open = True
+            self._is_over = False
+            self._until = self._now() + TURN_S
+            asyncio.get_running_loop().call_soon(self._close)
+            return False
+        self._jobs += 1
+        if not self._is_over and self._jobs % LOOK_EVERY == 0:
+            self._is_over = self._now() >= self._until
+        return self._is_over
+
+    def _close(self) -> None:
+        self._is_open = False
+
+    async def next(self, lie_down: Callable[[], Awaitable[None]]) -> bool:
+        """Whether the worker may go on, in the next turn."""
+        if self._someone_waits:
+            await lie_down()
+            return False
+        self._someone_waits = True
+        try:
+            await asyncio.sleep(0)
+        finally:
+            self._someone_waits = False
+        return True
+
+
 class WorkerPool:
     """The workers of one server, and the topics where work waits."""
 
@@ -203,6 +250,7 @@ class WorkerPool:
         self.manager: Final = manager
         self.reports: Final = Reports(manager.progress, manager.log)
         self.watchdog: Final = Watchdog(handlers.codes(), self.running, stuck_ms)
+        self.turns: Final = Turns(manager.monotonic)
         self.handlers: Final = handlers
         self.stack: Final = None if handlers.stack.is_empty else handlers.stack
         self.stopping = False
@@ -241,11 +289,22 @@ class WorkerPool:
                 logger.warning("topic %s has no handler here: its jobs wait for one, or for a remote worker", topic)
             return
         self._ready[topic] = None
+        self._wake()
+
+    def _wake(self) -> None:
         while self._idle:
             future = self._idle.pop()
             if not future.done():
                 future.set_result(None)
                 return
+
+    def wake_another(self) -> None:
+        """Where more work waits, one more worker may come for it."""
+        if self._idle:
+            for topic in self._ready:
+                if self.manager.queue.length(topic):
+                    self._wake()
+                    return
 
     def next_job(self, worker: str) -> Job | None:
         """The next job of the topics that take turns."""

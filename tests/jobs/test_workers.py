@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from heroredis.clock import ManualClock
+from heroredis.clock import Clock, ManualClock
 from heroredis.server import Server
 from jobs.extension import JobsExtension
 from jobs.handlers import Handlers
@@ -26,11 +26,12 @@ from jobs.watchdog import Watchdog
 
 
 @asynccontextmanager
-async def working(handlers: Handlers, limits: Limits | None = None) -> AsyncIterator[JobManager]:
-    """A manager over memory with two embedded workers, on a clock that stands still."""
-    server = Server(ManualClock(1_000_000))
-    jobs = JobsExtension(path=Path("unused"), durability="always", workers=2, poll_interval_s=60, handlers=handlers,
-                         open_store=MemoryStore, limits=limits)
+async def working(handlers: Handlers, limits: Limits | None = None, clock: Clock | None = None,
+                  workers: int = 2) -> AsyncIterator[JobManager]:
+    """A manager over memory with embedded workers, on a clock that stands still."""
+    server = Server(clock or ManualClock(1_000_000))
+    jobs = JobsExtension(path=Path("unused"), durability="always", workers=workers, poll_interval_s=60,
+                         handlers=handlers, open_store=MemoryStore, limits=limits)
     server.bind(asyncio.get_running_loop())
     server.add_extension(jobs)
     await server.start()
@@ -208,6 +209,57 @@ async def test_every_failed_attempt_is_kept_with_its_traceback() -> None:
         errors = manager.attempt_errors(job.job_id)
     assert [one.error for one in errors] == [b"ValueError: attempt %d" % number for number in (1, 2, 3)]
     assert all(b"raise ValueError" in (one.traceback or b"") for one in errors)
+
+
+class Ticking(Clock):
+    """Each look at the monotonic clock takes a millisecond."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def monotonic(self) -> float:
+        self.looks += 1
+        return self.looks / 1000
+
+
+async def test_workers_leave_the_loop_to_others_after_their_share() -> None:
+    handlers = Handlers()
+    done = [0]
+
+    @handlers.on("t")
+    async def quick(job: Job) -> None:
+        done[0] += 1
+
+    async with working(handlers, clock=Ticking(), workers=50) as manager:
+        await manager.create_jobs("t", [b""] * 2000)
+        steps, before = [], 0
+        while done[0] < 2000:
+            await asyncio.sleep(0)
+            steps.append(done[0] - before)
+            before = done[0]
+    assert max(steps) <= 5 * 8 + 50
+    assert len(steps) < 500
+
+
+async def test_all_workers_come_where_handlers_wait() -> None:
+    handlers = Handlers()
+    together, gate = asyncio.Event(), asyncio.Event()
+    running = [0]
+
+    @handlers.on("t")
+    async def slow(job: Job) -> None:
+        running[0] += 1
+        if running[0] == 20:
+            together.set()
+        await gate.wait()
+
+    async with working(handlers, clock=Ticking(), workers=20) as manager:
+        await manager.create_jobs("t", [b""] * 25)
+        async with asyncio.timeout(10):
+            await together.wait()
+        gate.set()
+        for job_id in range(1, 26):
+            assert await manager.wait(job_id, 10)
 
 
 async def test_bad_params_burn_no_attempt() -> None:
