@@ -92,8 +92,7 @@ def flags_of_keys(name: str, argv: list[bytes], indexes: list[int]) -> list[list
         flags = ["RW", "access", "update"] if b"GET" in words[3:] else ["OW", "update"]
         return [flags for _ in indexes]
     if name == "bitfield":
-        writes = b"SET" in words[2:] or b"INCRBY" in words[2:]
-        return [["RW", "access", "update"] if writes else ["RO", "access"] for _ in indexes]
+        return [["RO", "access"] if _only_gets(words) else ["RW", "access", "update"] for _ in indexes]
     by_index: dict[int, list[str]] = {}
     known = specs(name)
     for flags, begin, find in known:
@@ -101,6 +100,20 @@ def flags_of_keys(name: str, argv: list[bytes], indexes: list[int]) -> list[list
             by_index.setdefault(index, flags)
     last = known[-1][0] if known else []
     return [by_index.get(index, last) for index in indexes]
+
+
+def _only_gets(words: list[bytes]) -> bool:
+    """Whether all operations of a BITFIELD are whole GETs; what cannot be understood counts as a write."""
+    at = 2
+    while at < len(words):
+        left = len(words) - at - 1
+        if words[at] == b"GET" and left >= 2:
+            at += 3
+        elif words[at] == b"OVERFLOW" and left >= 1:
+            at += 2
+        else:
+            return False
+    return True
 
 
 def _found(begin: list[Any], find: list[Any], words: list[bytes]) -> range:
