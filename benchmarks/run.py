@@ -1,6 +1,6 @@
 """`make bench`: all questions in one run, beside the peers; a table on the screen, JSON in benchmarks/results/.
 
-`python benchmarks/run.py [--quick] [redis] [jobs] [start]`
+`python benchmarks/run.py [--quick] [redis] [jobs] [start] [search]`
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import against_redis, calibration, hot_path, job_cycle, start_and_idle  # noqa: E402
+from benchmarks import against_redis, calibration, hot_path, job_cycle, jobs_search, start_and_idle  # noqa: E402
 from heroredis.form import is_compiled  # noqa: E402
 
 QUESTIONS = {"redis": against_redis.measure, "jobs": job_cycle.measure, "start": start_and_idle.measure,
-             "hot_path": hot_path.measure}
+             "hot_path": hot_path.measure, "search": jobs_search.measure}
 
 
 def main() -> int:

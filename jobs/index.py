@@ -13,7 +13,7 @@ import zlib
 from pathlib import Path
 from typing import Final
 
-from jobs.index_plan import FEW, Plan
+from jobs.index_plan import FEW, LAST_ID, Plan
 from jobs.job import Job
 from jobs.query import Query, measured, searchable
 from jobs.query_sql import where
@@ -48,7 +48,7 @@ CREATE TABLE blocks(id INTEGER PRIMARY KEY, created_low, created_high, run_low, 
 1024 ids, to step over those where nothing can fit."""
 _UPSERT: Final = "INSERT OR REPLACE INTO jobs VALUES(" + ",".join("?" * 15) + ")"
 _BLOCK: Final = f"""INSERT OR REPLACE INTO blocks SELECT id >> {BLOCK_BITS}, min(created), max(created), min(run),
-  max(run), min(started), max(started), min(ended), max(ended) FROM jobs WHERE id BETWEEN ? AND ?"""
+  max(run), min(started), max(started), min(ended), max(ended) FROM jobs WHERE id BETWEEN ? AND ? GROUP BY 1"""
 Changes = dict[int, Job | None]
 Rows = list[tuple[object, ...]]
 
@@ -142,7 +142,6 @@ class JobIndex:
         db.executemany("INSERT INTO fts(rowid, params, result, error) VALUES(?, ?, ?, ?)", texts)
         for block in {job_id >> BLOCK_BITS for job_id in changes}:
             db.execute(_BLOCK, (block << BLOCK_BITS, ((block + 1) << BLOCK_BITS) - 1))
-        db.execute("DELETE FROM blocks WHERE id IS NULL")
 
     def _sums(self, ids: list[int]) -> dict[int, tuple[int, int]]:
         found = self._db.execute("SELECT j.id, params_sum, outcome_sum FROM json_each(?) e "
@@ -182,6 +181,13 @@ class JobIndex:
         finally:
             self._deadline = 0.0
         return int(number)
+
+    def last_id_before(self, moment: int) -> int:
+        """No job above this id was created by then, even if it was deleted since."""
+        [last, following] = self._db.execute(
+            "SELECT (SELECT max(id) FROM blocks WHERE created_low <= ?1), (SELECT min(id) FROM blocks WHERE "
+            "created_low > ?1)", (moment,)).fetchone()
+        return LAST_ID if following is None else int(((max(last or 0, following) + 1) << BLOCK_BITS) - 1)
 
     def ended_before(self, topic: str, state: str, moment: int, limit: int) -> list[int]:
         """Ids of a topic's jobs of an end state that ended before a moment, oldest first."""

@@ -82,6 +82,10 @@ class Search:
 
     async def as_of(self, moment: int, query: Query, cursor: int = 0, count: int = 50) -> Page:
         """Jobs as they were at a moment (Unix ms), those deleted since then too, as long as their history is kept."""
+        indexer = self.indexer
+        if not cursor and indexer is not None and self.is_indexed:
+            last = await asyncio.wrap_future(indexer.ask(lambda index: index.last_id_before(moment)))
+            cursor = cast("int", last) + 1
         return await self._scan(query, cursor, count, lambda job_id: self._version_at(job_id, moment))
 
     def _version_at(self, job_id: int, moment: int) -> Job | None:

@@ -13,7 +13,7 @@ from jobs.later import Answers
 from jobs.manager import JobManager
 from jobs.query import Query, Word, Words, both
 from jobs.search import Page, topics_of
-from jobs.states import STATES
+from jobs.states import ACTIVE, NEW, STATES
 
 MAX_COUNT: Final = 1000
 LIST_VALUES: Final = {"TOPIC": decoded, "STATE": decoded, "QUERY": decoded, "CURSOR": natural, "COUNT": natural,
@@ -43,7 +43,8 @@ class SearchCommands:
             raise BadOption(f"give a COUNT of 1 to {MAX_COUNT}")
         is_short = "IDS" in found
         manager = self._manager()
-        if text is None and not moment:
+        is_live = state in (None, NEW, ACTIVE) and topic is None
+        if text is None and not moment and (is_live or ctx.in_exec or not manager.search.is_indexed):
             return _page(Page(*manager.list_jobs(topic, state, cursor, count)), is_short)
         search = manager.search
         query = both(*(Words(field, (Word(value),)) for field, value in (("topic", topic), ("state", state))
