@@ -15,9 +15,10 @@ FLAGS: Final = frozenset({
 })
 GROUPS: Final = frozenset({
     "string", "list", "hash", "set", "sorted-set", "generic", "connection", "server", "transactions", "pubsub",
-    "scripting", "stream", "bitmap", "hyperloglog", "geo", "job",
+    "scripting", "stream", "bitmap", "hyperloglog", "geo", "cluster", "job",
 })
 MORE_CATEGORIES: Final = {
+    "ASKING": "connection", "READONLY": "connection", "READWRITE": "connection",
     "COMMAND": "connection", "DBSIZE": "keyspace", "FLUSHALL": "keyspace dangerous", "FLUSHDB": "keyspace dangerous",
     "INFO": "dangerous", "KEYS": "dangerous", "LASTSAVE": "admin dangerous", "MIGRATE": "dangerous",
     "RESTORE": "dangerous", "ROLE": "admin dangerous", "SORT": "set sortedset dangerous",
@@ -131,7 +132,7 @@ class Command:
         if "admin" in self.flags:
             found.append("dangerous")
         by_group = {"generic": "keyspace", "sorted-set": "sortedset", "transactions": "transaction", "server": "",
-                    "job": "jobs"}
+                    "cluster": "", "job": "jobs"}
         found.append(OTHER_CATEGORY.get(self.name) or by_group.get(self.group, self.group))
         found += MORE_CATEGORIES.get(self.name.partition(" ")[0], "").split()
         return sorted({name for name in found if name})

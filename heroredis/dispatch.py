@@ -9,12 +9,13 @@ import logging
 from collections.abc import Callable
 from typing import cast
 
-from heroredis.errors import NO_AUTH, STILL_LOADING, RedisError, shown, wrong_arity
+from heroredis.errors import NO_AUTH, OOM, STILL_LOADING, RedisError, shown, wrong_arity
 from heroredis.permission import refuse
 from heroredis.registry import (
     CLOSING,
     COPYING,
     IN_MULTI,
+    LIMITED,
     LOADING,
     NEEDS_AUTH,
     PAUSED,
@@ -25,7 +26,7 @@ from heroredis.registry import (
     Entry,
 )
 from heroredis.reply import NO_REPLY, POSTPONED, QUEUED, Durable, Wait
-from heroredis.session.client import QueuedCommand
+from heroredis.session.client import Client, QueuedCommand
 from heroredis.session.context import Context
 from heroredis.session.core import Core
 from heroredis.session.observing import redacted
@@ -98,6 +99,8 @@ def gated(ctx: Context, entry: Entry, argv: list[bytes]) -> object:
     if gates & SUBSCRIBED and ctx.resp == 2 and entry.name not in WHILE_SUBSCRIBED:
         raise refused(entry, f"ERR Can't execute '{entry.shown}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT "
                       "/ RESET are allowed in this context".encode())
+    if gates & LIMITED and not ctx.server.memory.make_room() and wants_room(client, entry):
+        raise refused(entry, OOM)
     if gates & PAUSED and ctx.server.pauses.holds(client, entry):
         return POSTPONED
     if gates & IN_MULTI and client.queued is not None and not ctx.in_exec:
@@ -107,6 +110,15 @@ def gated(ctx: Context, entry: Entry, argv: list[bytes]) -> object:
             client.queued.append(QueuedCommand(entry, argv))
             return QUEUED
     return perform_tracked(ctx, entry, argv) if gates & TRACKING else perform(ctx, entry, argv)
+
+
+def wants_room(client: Client, entry: Entry) -> bool:
+    """Whether a command is refused while there is too little memory; also what would only be queued."""
+    if client.queued is None:
+        return entry.deny_oom
+    if entry.name == "EXEC":
+        return any(queued.entry.deny_oom for queued in client.queued)
+    return entry.name not in NOT_QUEUED
 
 
 def perform(ctx: Context, entry: Entry, argv: list[bytes], again: bool = False) -> object:

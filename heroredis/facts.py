@@ -97,7 +97,7 @@ def flags_of_keys(name: str, argv: list[bytes], indexes: list[int]) -> list[list
     known = specs(name)
     for flags, begin, find in known:
         for index in _found(begin, find, words):
-            by_index.setdefault(index, flags)
+            by_index.setdefault(index, [flag for flag in flags if flag not in ("incomplete", "variable_flags")])
     last = known[-1][0] if known else []
     return [by_index.get(index, last) for index in indexes]
 

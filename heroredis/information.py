@@ -9,7 +9,9 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
+from heroredis.footprint import peak_bytes, resident_bytes
 from heroredis.form import is_compiled
+from heroredis.registry import Entry, bucket_limit
 from heroredis.session.core import Core
 from heroredis.version import REDIS_VERSION
 
@@ -18,37 +20,76 @@ VERSION: Final = "0.1.0"
 
 
 def _server(core: Core) -> Facts:
+    now_us = core.clock.now_us()
     uptime = max(0, core.clock.now_ms() - core.started_ms) // 1000
     port = next((number for _, number in core.listeners if number), 0)
+    hz = core.parameters.get("hz").decode()
     return [
-        ("redis_version", REDIS_VERSION), ("redis_mode", "standalone"), ("heroredis_version", VERSION),
+        ("redis_version", REDIS_VERSION), ("redis_git_sha1", "00000000"), ("redis_git_dirty", "0"),
+        ("redis_build_id", "0"), ("redis_mode", "standalone"), ("heroredis_version", VERSION),
         ("heroredis_form", "compiled" if is_compiled() else "interpreted"),
         ("os", f"{platform.system()} {platform.release()} {platform.machine()}"), ("arch_bits", "64"),
-        ("process_id", str(os.getpid())), ("run_id", core.run_id), ("tcp_port", str(port)),
-        ("python_version", platform.python_version()), ("uptime_in_seconds", str(uptime)),
-        ("uptime_in_days", str(uptime // 86400)), ("hz", core.parameters.get("hz").decode()),
+        ("monotonic_clock", "POSIX clock_gettime"), ("multiplexing_api", type(core.loop).__module__.split(".")[0]),
+        ("process_id", str(os.getpid())), ("process_supervised", "no"), ("run_id", core.run_id),
+        ("tcp_port", str(port)), ("server_time_usec", str(now_us)), ("python_version", platform.python_version()),
+        ("uptime_in_seconds", str(uptime)), ("uptime_in_days", str(uptime // 86400)), ("hz", hz),
+        ("configured_hz", hz), ("lru_clock", str(now_us // 1_000_000 & 0xFFFFFF)), ("executable", sys.executable),
+        ("config_file", core.config_file), ("io_threads_active", "0"),
     ]
 
 
 def _clients(core: Core) -> Facts:
-    return [("connected_clients", str(len(core.clients))), ("maxclients", core.parameters.get("maxclients").decode()),
-            ("blocked_clients", str(core.blocking.count + core.pauses.count))]
+    clients = list(core.clients.values())
+    return [
+        ("connected_clients", str(len(clients))), ("cluster_connections", "0"),
+        ("maxclients", core.parameters.get("maxclients").decode()),
+        ("client_recent_max_input_buffer", str(max((client.pending_input() for client in clients), default=0))),
+        ("client_recent_max_output_buffer", str(max((client.pending_output() for client in clients), default=0))),
+        ("blocked_clients", str(core.blocking.count + core.pauses.count)),
+        ("tracking_clients", str(core.tracking.count)), ("clients_in_timeout_table", "0"),
+    ]
 
 
 def _memory(core: Core) -> Facts:
-    used = _resident_bytes()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return [("used_memory", str(used)), ("used_memory_rss", str(used)), ("used_memory_peak", str(peak)),
-            ("maxmemory", core.parameters.get("maxmemory").decode()),
-            ("maxmemory_policy", core.parameters.get("maxmemory-policy").decode())]
+    memory = core.memory
+    resident = resident_bytes()
+    core.note_clients()
+    dataset = memory.dataset()
+    used = dataset + memory.clients
+    peak = memory.peak = max(used, memory.peak)
+    share = 100.0 * dataset / max(1, used)
+    highest = peak_bytes()
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = core.parameters.integer("maxmemory")
+    facts: list[tuple[str, object]] = [
+        ("used_memory", used), ("used_memory_human", human(used)), ("used_memory_rss", resident),
+        ("used_memory_rss_human", human(resident)), ("used_memory_peak", peak), ("used_memory_peak_human", human(peak)),
+        ("used_memory_peak_perc", f"{100.0 * used / max(1, peak):.2f}%"), ("used_memory_rss_peak", highest),
+        ("used_memory_overhead", used - dataset), ("used_memory_startup", 0),
+        ("used_memory_dataset", dataset), ("used_memory_dataset_perc", f"{min(100.0, share):.2f}%"),
+        ("total_system_memory", total), ("total_system_memory_human", human(total)), ("used_memory_lua", 0),
+        ("used_memory_lua_human", human(0)), ("used_memory_scripts", 0), ("used_memory_scripts_human", human(0)),
+        ("number_of_cached_scripts", 0), ("number_of_functions", 0), ("number_of_libraries", 0),
+        ("maxmemory", limit), ("maxmemory_human", human(limit)),
+        ("maxmemory_policy", core.parameters.get("maxmemory-policy").decode()),
+        ("mem_fragmentation_ratio", f"{resident / max(1, used):.2f}"), ("mem_fragmentation_bytes", resident - used),
+        ("mem_not_counted_for_evict", 0), ("mem_replication_backlog", 0), ("mem_total_replication_buffers", 0),
+        ("mem_clients_slaves", 0), ("mem_clients_normal", memory.clients), ("mem_cluster_links", 0),
+        ("mem_aof_buffer", 0),
+        ("mem_allocator", "python"), ("active_defrag_running", 0), ("lazyfree_pending_objects", 0),
+        ("lazyfreed_objects", 0),
+    ]
+    return [(name, str(value)) for name, value in facts]
 
 
-def _resident_bytes() -> int:
-    try:
-        with open("/proc/self/statm", encoding="ascii") as file:
-            return int(file.read().split()[1]) * resource.getpagesize()
-    except OSError:
-        return 0
+def human(size: int) -> str:
+    """A size as people read it."""
+    value = float(size)
+    for unit in "BKMGT":
+        if value < 1024 or unit == "T":
+            return f"{size}B" if unit == "B" else f"{value:.2f}{unit}"
+        value /= 1024
+    return ""
 
 
 def _persistence(core: Core) -> Facts:
@@ -57,16 +98,32 @@ def _persistence(core: Core) -> Facts:
 
 def _stats(core: Core) -> Facts:
     stats = core.stats
-    return [
-        ("total_connections_received", str(stats.connections)), ("total_commands_processed", str(stats.commands)),
-        ("total_net_input_bytes", str(stats.bytes_in)), ("total_net_output_bytes", str(stats.bytes_out)),
-        ("rejected_connections", str(stats.rejected_connections)), ("total_error_replies", str(stats.errors)),
-        ("keyspace_hits", str(_hits(core))), ("keyspace_misses", str(stats.misses + stats.get_misses)),
-        ("expired_keys", str(sum(database.expired for database in core.space.databases))),
-        ("tracking_total_keys", str(len(core.tracking.table))), ("tracking_total_items", str(core.tracking.items())),
-        ("tracking_total_prefixes", str(len(core.tracking.prefixes))),
-        ("security_events", str(stats.security_events)),
+    rates = core.rates
+    facts: list[tuple[str, object]] = [
+        ("total_connections_received", stats.connections), ("total_commands_processed", stats.commands),
+        ("instantaneous_ops_per_sec", int(rates.commands)), ("total_net_input_bytes", stats.bytes_in),
+        ("total_net_output_bytes", stats.bytes_out), ("total_net_repl_input_bytes", 0),
+        ("total_net_repl_output_bytes", 0), ("instantaneous_input_kbps", f"{rates.bytes_in / 1024:.2f}"),
+        ("instantaneous_output_kbps", f"{rates.bytes_out / 1024:.2f}"), ("instantaneous_input_repl_kbps", "0.00"),
+        ("instantaneous_output_repl_kbps", "0.00"), ("rejected_connections", stats.rejected_connections),
+        ("sync_full", 0), ("sync_partial_ok", 0), ("sync_partial_err", 0), ("expired_keys", core.expired_keys()),
+        ("expired_stale_perc", "0.00"), ("expired_time_cap_reached_count", stats.expire_steps_cut),
+        ("expire_cycle_cpu_milliseconds", int(stats.expire_seconds * 1000)),
+        ("evicted_keys", core.memory.evicted - stats.evicted_before),
+        ("evicted_clients", 0), ("total_eviction_exceeded_time", 0), ("current_eviction_exceeded_time", 0),
+        ("keyspace_hits", _hits(core)), ("keyspace_misses", stats.misses + stats.get_misses),
+        ("pubsub_channels", len(core.channels.exact)), ("pubsub_patterns", len(core.channels.patterns)),
+        ("pubsubshard_channels", len(core.channels.shards)), ("latest_fork_usec", 0), ("total_forks", 0),
+        ("migrate_cached_sockets", 0), ("slave_expires_tracked_keys", 0), ("active_defrag_hits", 0),
+        ("active_defrag_misses", 0), ("active_defrag_key_hits", 0), ("active_defrag_key_misses", 0),
+        ("total_active_defrag_time", 0), ("current_active_defrag_time", 0),
+        ("tracking_total_keys", len(core.tracking.table)), ("tracking_total_items", core.tracking.items()),
+        ("tracking_total_prefixes", len(core.tracking.prefixes)), ("unexpected_error_replies", 0),
+        ("total_error_replies", stats.errors), ("dump_payload_sanitizations", 0),
+        ("client_output_buffer_limit_disconnections", stats.output_limit_disconnections),
+        ("security_events", stats.security_events),
     ]
+    return [(name, str(value)) for name, value in facts]
 
 
 def _hits(core: Core) -> int:
@@ -75,12 +132,22 @@ def _hits(core: Core) -> int:
 
 
 def _replication(core: Core) -> Facts:
-    return [("role", "master"), ("connected_slaves", "0"), ("master_replid", core.run_id), ("master_repl_offset", "0")]
+    return [
+        ("role", "master"), ("connected_slaves", "0"), ("master_failover_state", "no-failover"),
+        ("master_replid", core.run_id), ("master_replid2", "0" * 40), ("master_repl_offset", "0"),
+        ("second_repl_offset", "-1"), ("repl_backlog_active", "0"),
+        ("repl_backlog_size", core.parameters.get("repl-backlog-size").decode()),
+        ("repl_backlog_first_byte_offset", "0"), ("repl_backlog_histlen", "0"),
+    ]
 
 
 def _cpu(core: Core) -> Facts:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return [("used_cpu_sys", f"{usage.ru_stime:.6f}"), ("used_cpu_user", f"{usage.ru_utime:.6f}")]
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return [
+        ("used_cpu_sys", f"{own.ru_stime:.6f}"), ("used_cpu_user", f"{own.ru_utime:.6f}"),
+        ("used_cpu_sys_children", f"{children.ru_stime:.6f}"), ("used_cpu_user_children", f"{children.ru_utime:.6f}"),
+    ]
 
 
 def _modules(core: Core) -> Facts:
@@ -102,13 +169,36 @@ def _errorstats(core: Core) -> Facts:
             for code, count in sorted(core.stats.by_code.items())]
 
 
+def _latencystats(core: Core) -> Facts:
+    if not core.parameters.is_on("latency-tracking"):
+        return []
+    wanted = core.parameters.get("latency-tracking-info-percentiles").decode().split()
+    return [(f"latency_percentiles_usec_{entry.shown}", ",".join(
+        f"p{name}={percentile(entry, float(name)):.3f}" for name in wanted))
+        for _, entry in sorted(core.registry.commands.items()) if entry.latencies]
+
+
+def percentile(entry: Entry, share: float) -> float:
+    """Microseconds within which this share (in percent) of a command's calls ended."""
+    needed = sum(entry.latencies.values()) * share / 100
+    seen = 0
+    limit = 0.0
+    for bucket in sorted(entry.latencies):
+        seen += entry.latencies[bucket]
+        limit = bucket_limit(bucket) / 1000
+        if seen >= needed:
+            break
+    return limit
+
+
 def _cluster(core: Core) -> Facts:
     return [("cluster_enabled", "0")]
 
 
 def _keyspace(core: Core) -> Facts:
     return [
-        (f"db{database.index}", f"keys={database.size()},expires={len(database.expires)},avg_ttl=0")
+        (f"db{database.index}",
+         f"keys={database.size()},expires={len(database.expires)},avg_ttl={database.average_ttl_ms()}")
         for database in core.space.databases if database.size()
     ]
 
@@ -116,9 +206,9 @@ def _keyspace(core: Core) -> Facts:
 SECTIONS: Final[dict[str, Callable[[Core], Facts]]] = {
     "server": _server, "clients": _clients, "memory": _memory, "persistence": _persistence, "stats": _stats,
     "replication": _replication, "cpu": _cpu, "modules": _modules, "commandstats": _commandstats,
-    "errorstats": _errorstats, "cluster": _cluster, "keyspace": _keyspace,
+    "errorstats": _errorstats, "latencystats": _latencystats, "cluster": _cluster, "keyspace": _keyspace,
 }
-NOT_DEFAULT: Final = frozenset({"commandstats"})
+NOT_DEFAULT: Final = frozenset({"commandstats", "latencystats"})
 
 
 def render(core: Core, wanted: list[str]) -> str:

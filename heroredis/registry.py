@@ -134,6 +134,9 @@ class Registry:
             value = getattr(module, name)
             if isinstance(value, Command):
                 self.add(value)
+            elif name == "COMMANDS":
+                for declared in value:
+                    self.add(declared)
 
     def add(self, command: Command) -> None:
         if command.name in self.commands:

@@ -83,7 +83,9 @@ class Server(Core):
 
     def _tick(self) -> None:
         """Remove expired keys, soonest first; more at once as long as there are many."""
+        began = self.clock.monotonic()
         seen = self.space.expire_due(EXPIRE_PER_STEP)
+        self._note_tick(seen, began)
         if self.tracking.count:
             self.tracking.limit(self.parameters.integer("tracking-table-max-keys"))
         self._idle.look(self.clock.now_ms())
@@ -92,6 +94,17 @@ class Server(Core):
         if self.loop is not None:
             delay = 0.0 if seen >= EXPIRE_PER_STEP else EXPIRE_INTERVAL_S
             self._timer = self.loop.call_later(delay, self._tick)
+
+    def _note_tick(self, seen: int, began: float) -> None:
+        now = self.clock.monotonic()
+        self.stats.expire_seconds += now - began
+        if seen >= EXPIRE_PER_STEP:
+            self.stats.expire_steps_cut += 1
+        if now - began >= self.latency.threshold_s:
+            self.latency.note(b"expire-cycle", self.space.moment.now_ms, now - began)
+        self.rates.note(now, self.stats)
+        if self.memory.limit:
+            self.note_clients()
 
     def execute(self, database: int, arguments: Sequence[bytes]) -> object:
         """Run one command for a caller inside the process, with all rights; raises RedisError. Nothing waits."""

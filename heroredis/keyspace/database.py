@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 import random
+from itertools import islice
 from typing import Final
 
 from heroredis.errors import RedisError, wrong_type
@@ -31,7 +32,6 @@ class Moment:
     def __init__(self, now_ms: int) -> None:
         self.now_ms = now_ms
         self.is_frozen = False
-        self.expires_actively = True
 
 
 class Database:
@@ -218,6 +218,12 @@ class Database:
     def expiry(self, key: bytes) -> int:
         """When the key expires, or -1."""
         return self.expires.get(key, PERSISTENT)
+
+    def average_ttl_ms(self) -> int:
+        """How long keys that expire have left, from the first ones."""
+        now = self._moment.now_ms
+        left = [at - now for at in islice(self.expires.values(), 100) if at > now]
+        return sum(left) // len(left) if left else 0
 
     def set_expiry(self, key: bytes, at_ms: int) -> None:
         self.expires[key] = at_ms

@@ -24,7 +24,8 @@ class Space:
         self.expires_actively = True
         """Whether keys whose time has come are removed although nobody asks for them."""
         self.limits: Final = Limits()
-        self.usage: Final = Usage(rng or random.Random())
+        self.rng: Final = rng or random.Random()
+        self.usage: Final = Usage(self.rng)
         self.usage.started_s = self.moment.now_ms // 1000
         self.databases: Final = [Database(index, self.changes, self.moment, self.limits, self.usage)
                                  for index in range(count)]

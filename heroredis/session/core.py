@@ -19,14 +19,15 @@ from heroredis.clock import Clock
 from heroredis.footprint import resident_bytes
 from heroredis.keyspace.space import Space
 from heroredis.parameters import Parameters
-from heroredis.registry import IN_MULTI, OBSERVED, PAUSED, Entry, Registry
+from heroredis.registry import IN_MULTI, LIMITED, OBSERVED, PAUSED, Entry, Registry
 from heroredis.reply import Simple
 from heroredis.session.blocking import Blocking
 from heroredis.session.channels import Channels
 from heroredis.session.client import Client
 from heroredis.session.commits import Commits
 from heroredis.session.keeper import Keeper
-from heroredis.session.listing import OutputLimits
+from heroredis.session.listing import OutputLimits, memory_of
+from heroredis.session.memory import Memory
 from heroredis.session.notify import Notifications
 from heroredis.session.observing import NEVER, Latency, Slowlog, monitor_line
 from heroredis.session.owner import Owner
@@ -52,6 +53,11 @@ class Stats:
         self.by_code: dict[bytes, int] = {}
         self.security_events = 0
         self.output_limit_disconnections = 0
+        self.expired_before = 0
+        """Keys that had expired when the counters were set to zero."""
+        self.evicted_before = 0
+        self.expire_seconds = 0.0
+        self.expire_steps_cut = 0
         self.hits = 0
         self.misses = 0
         self.get_misses = 0
@@ -61,6 +67,26 @@ class Stats:
         self.errors += 1
         code = message.partition(b" ")[0]
         self.by_code[code] = self.by_code.get(code, 0) + 1
+
+
+class Rates:
+    """Commands and bytes per second, as of the last tick."""
+
+    def __init__(self) -> None:
+        self.commands = 0.0
+        self.bytes_in = 0.0
+        self.bytes_out = 0.0
+        self._seen = (0.0, 0, 0, 0)
+
+    def note(self, now_s: float, stats: Stats) -> None:
+        since = now_s - self._seen[0]
+        if since <= 0:
+            return
+        _, commands, bytes_in, bytes_out = self._seen
+        self.commands = max(0, stats.commands - commands) / since
+        self.bytes_in = max(0, stats.bytes_in - bytes_in) / since
+        self.bytes_out = max(0, stats.bytes_out - bytes_out) / since
+        self._seen = (now_s, stats.commands, stats.bytes_in, stats.bytes_out)
 
 
 class Core:
@@ -86,6 +112,9 @@ class Core:
         self.latency: Final = Latency(parameters)
         self.pauses: Final = Pauses()
         self.output_limits: Final = OutputLimits()
+        self.memory: Final = Memory(self.space, parameters)
+        self.rates: Final = Rates()
+        self.config_file = ""
         self.monitors: Final[dict[Client, None]] = {}
         self.gates = 0
         """The bits that every client has."""
@@ -114,6 +143,8 @@ class Core:
         self.adapt()
         self._adapt_output()
         self.notifications.adapt()
+        parameters.when_changed("maxmemory maxmemory-policy", self._adapt_memory)
+        self._adapt_memory()
 
     def new_client(self, addr: str, laddr: str, close: Callable[[], None]) -> Client:
         self._last_client += 1
@@ -147,6 +178,21 @@ class Core:
         closely = self.slowlog.threshold_s < PLAIN_IS_QUICKER_S or self.latency.threshold_s < NEVER
         self.set_gate(OBSERVED, bool(self.monitors) or closely)
         return ""
+
+    def _adapt_memory(self) -> str:
+        self.memory.adapt()
+        self.set_gate(LIMITED, self.memory.limit > 0)
+        if self.memory.limit:
+            self.note_clients()
+            self.memory.make_room()
+        return ""
+
+    def note_clients(self) -> None:
+        """How much the connections take."""
+        self.memory.clients = sum(memory_of(client) for client in self.clients.values())
+
+    def expired_keys(self) -> int:
+        return sum(database.expired for database in self.space.databases) - self.stats.expired_before
 
     def _adapt_output(self) -> str:
         self.output_limits.set(self.parameters.get("client-output-buffer-limit"))
@@ -201,6 +247,8 @@ class Core:
     def reset_stats(self) -> None:
         """CONFIG RESETSTAT."""
         self.stats = Stats()
+        self.stats.expired_before = sum(database.expired for database in self.space.databases)
+        self.stats.evicted_before = self.memory.evicted
         for entry in self.registry.commands.values():
             entry.reset_stats()
         self.registry.commands["CONFIG RESETSTAT"].calls = 1  # as Redis, which counts behind the command

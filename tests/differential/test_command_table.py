@@ -130,9 +130,8 @@ REQUESTS: Final = [
 @pytest.mark.parametrize("request_line", REQUESTS)
 def test_getkeys(both: tuple[str, str], request_line: str) -> None:
     pair = Pair(*both, 2)
-    pair.step((b"COMMAND", b"GETKEYS", *(word.encode() for word in shlex.split(request_line))))
     for name in (b"GETKEYS", b"GETKEYSANDFLAGS"):
-        pair.step((b"COMMAND", name, *(word.encode() for word in request_line.split())))
+        pair.step((b"COMMAND", name, *(word.encode() for word in shlex.split(request_line))))
     pair.close()
 
 
