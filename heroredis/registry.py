@@ -32,7 +32,7 @@ LIMITED: Final = 256
 LOADING: Final = 512
 """The keys are not all there yet."""
 
-QUICK: Final = frozenset({"GET", "SET"})
+QUICK: Final = frozenset({"ECHO", "GET", "PING", "SET"})
 """Besides the fast writes: commands that are run without a look at the clock."""
 STORING: Final = frozenset({"BITOP", "GEOSEARCHSTORE", "SDIFFSTORE", "SINTERSTORE", "SUNIONSTORE", "ZDIFFSTORE",
                             "ZINTERSTORE", "ZRANGESTORE", "ZUNIONSTORE"})

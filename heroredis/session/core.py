@@ -137,14 +137,18 @@ class Core:
         self.adopt: Callable[[socket.socket, bytes], Awaitable[Client]] | None = None
         """Speak with a process of ours over one end of a socket pair, under a name."""
         self._last_client = 0
-        parameters.when_changed("slowlog-log-slower-than slowlog-max-len latency-monitor-threshold", self.adapt)
-        parameters.when_changed("notify-keyspace-events", self.notifications.adapt)
-        parameters.when_changed("client-output-buffer-limit", self._adapt_output)
-        self.adapt()
-        self._adapt_output()
-        self.notifications.adapt()
-        parameters.when_changed("maxmemory maxmemory-policy", self._adapt_memory)
-        self._adapt_memory()
+        self._follow_parameters()
+
+    def _follow_parameters(self) -> None:
+        """Let what follows from parameters hold, now and whenever they change."""
+        for names, apply in (
+            ("slowlog-log-slower-than slowlog-max-len latency-monitor-threshold", self.adapt),
+            ("client-output-buffer-limit", self._adapt_output),
+            ("notify-keyspace-events", self.notifications.adapt),
+            ("maxmemory maxmemory-policy", self._adapt_memory),
+        ):
+            self.parameters.when_changed(names, apply)
+            apply()
 
     def new_client(self, addr: str, laddr: str, close: Callable[[], None]) -> Client:
         self._last_client += 1
