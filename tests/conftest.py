@@ -9,8 +9,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from heroredis.testing import ServerProcess
+
+settings.register_profile("patient", deadline=None)  # how long a case takes depends on what else the machine does
+settings.load_profile("patient")
 
 
 def need(tool: str) -> str:

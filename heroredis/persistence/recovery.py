@@ -193,10 +193,10 @@ def whole_requests(data: bytes) -> Iterator[tuple[int, int, bytes]]:
 def _header(data: bytes, at: int, marker: bytes) -> tuple[int, int]:
     """The number in a header line and the index behind it; -1 when there is none."""
     stop = data.find(b"\r\n", at, at + 32)
-    digits = data[at + 1 : stop]
-    if stop < 0 or data[at : at + 1] != marker or not digits.isdigit():
+    if stop <= at or data[at : at + 1] != marker:
         return -1, at
-    return int(digits), stop + 2
+    digits = data[at + 1 : stop]
+    return (int(digits), stop + 2) if digits.isdigit() else (-1, at)
 
 
 class Recovery:
