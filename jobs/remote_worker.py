@@ -1,0 +1,233 @@
+"""`heroredis worker URL MODULE_OR_FILE[:NAME]`: runs handlers on another machine, or in another process.
+
+One connection takes jobs and holds them: when it breaks, the server gives them back at once. A second one reports.
+With `--lease` the jobs are held by time instead, and heartbeats keep them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+from heroredis.extension import LoadError, load_handlers
+from jobs import requests
+from jobs.async_client import AsyncClient
+from jobs.attempt import Attempt, attempt_of
+from jobs.handlers import Handler, Handlers
+from jobs.requests import Request
+from jobs.wire import ClientError, NotConnected, OutcomeUnknown, parse_url
+
+logger = logging.getLogger("heroredis.worker")
+WAIT_S: Final = 60.0
+HEARTBEAT_S: Final = 5.0
+FIRST_PAUSE_S: Final = 0.1
+LONGEST_PAUSE_S: Final = 10.0
+GONE: Final = ("STALE", "BADSTATE", "NOJOB")
+"""What a report is answered with when the attempt is no longer ours, or was reported already."""
+
+
+class RemoteWorker:
+    """Up to `concurrency` jobs at a time. `lease` in seconds, 0 = the connection holds them."""
+
+    def __init__(self, url: str, handlers: Handlers, *, concurrency: int = 1, lease: float = 0, name: str = "",
+                 topics: Sequence[str] = ()) -> None:
+        self.name: Final = name or f"{socket.gethostname()}-{os.getpid()}"
+        self.handlers: Final = handlers
+        self.running: Final[dict[asyncio.Task[None], Attempt]] = {}
+        self._topics: Final = list(topics) or handlers.topics()
+        self._concurrency: Final = concurrency
+        self._lease: Final = lease
+        self._fetcher: Final = AsyncClient(url, name=self.name, attempts=1)
+        self._reporter: Final = AsyncClient(url, name=f"{self.name}-reports")
+        self._stopping = asyncio.Event()
+        self._room: Final = asyncio.Event()
+        self._threads: Final = ThreadPoolExecutor(concurrency, "job-thread")
+
+    def stop(self) -> None:
+        """Take no more jobs; `run` returns when the running ones have ended."""
+        self._stopping.set()
+
+    async def run(self, grace_s: float = 10) -> None:
+        """Work until `stop` is called, then let running jobs end within `grace_s` seconds; the rest goes back."""
+        heart = asyncio.create_task(self._beat())
+        taking = asyncio.create_task(self._take())
+        await self._stopping.wait()
+        taking.cancel()
+        if self.running:
+            await asyncio.wait(set(self.running), timeout=grace_s)
+        heart.cancel()
+        self._abandon()
+        await self._fetcher.close()
+        await self._reporter.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        await asyncio.gather(heart, taking, return_exceptions=True)
+
+    async def _take(self) -> None:
+        pause = FIRST_PAUSE_S
+        while True:
+            free = self._concurrency - len(self.running)
+            if free <= 0:
+                self._room.clear()
+                await self._room.wait()
+                continue
+            try:
+                jobs = await self._fetcher.fetch(self._topics, free, WAIT_S, self._lease, self.name)
+            except (NotConnected, OutcomeUnknown) as lost:
+                logger.warning("%s; trying again", lost)
+                if not self._lease:
+                    self._abandon()
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_S)
+                continue
+            pause = FIRST_PAUSE_S
+            for job in jobs:
+                attempt = attempt_of(job)
+                task = asyncio.create_task(self._work(attempt))
+                self.running[task] = attempt
+                task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self.running.pop(task, None)
+        self._room.set()
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("a worker task failed", exc_info=task.exception())
+
+    def _abandon(self) -> None:
+        """The jobs are ours no longer: the server has given them back."""
+        for task, attempt in list(self.running.items()):
+            attempt.is_cancelled = True
+            task.cancel()
+
+    async def _work(self, attempt: Attempt) -> None:
+        handler = self.handlers.get(attempt.job.topic)
+        if handler is None:
+            await self._report(requests.release(attempt.job.job_id, attempt.job.token))
+            return
+        loop = asyncio.get_running_loop()
+        reports: list[asyncio.Task[None]] = []
+
+        def begin(request: Request[Any]) -> None:
+            reports.append(loop.create_task(self._report(request)))
+
+        def report(request: Request[Any]) -> None:
+            loop.call_soon_threadsafe(begin, request)
+
+        attempt.report = report
+        try:
+            end = attempt.finished(await self._call(handler, attempt))
+        except asyncio.CancelledError:
+            if attempt.is_cancelled:
+                raise
+            end = requests.fail(attempt.job.job_id, "the handler cancelled itself", attempt.job.token)
+        except TimeoutError as late:
+            end = self._too_late(handler, attempt, late)
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:
+            # Whatever a handler raises, SystemExit too, ends its job and nothing else.
+            end = attempt.failed(error, handler)
+        await asyncio.gather(*reports)
+        await self._report(end)
+
+    def _too_late(self, handler: Handler, attempt: Attempt, late: TimeoutError) -> Request[None]:
+        limit = self._limit(handler, attempt)
+        if not limit or str(late):
+            return attempt.failed(late, handler)
+        return requests.fail(attempt.job.job_id, f"ran longer than {limit:g} s", attempt.job.token, reason="timeout")
+
+    def _limit(self, handler: Handler, attempt: Attempt) -> float:
+        return attempt.job.timeout_ms / 1000 if attempt.job.timeout_ms else handler.timeout
+
+    async def _call(self, handler: Handler, attempt: Attempt) -> object:
+        arguments = handler.arguments(attempt.job, attempt)
+        async with asyncio.timeout(self._limit(handler, attempt) or None):
+            if handler.is_async:
+                return await handler.function(*arguments)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, handler.function, *arguments)
+
+    async def _report(self, request: Request[Any]) -> None:
+        """Sent until it is answered: an attempt that has ended is told again rather than run again."""
+        pause = FIRST_PAUSE_S
+        while True:
+            try:
+                await self._reporter.call(request)
+            except ClientError as refused:
+                if refused.code not in GONE:
+                    logger.error("the server refused %s: %s", request.words[0].decode(), refused)
+            except (NotConnected, OutcomeUnknown) as lost:
+                logger.warning("%s; reporting again", lost)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_S)
+                continue
+            return
+
+    async def _beat(self) -> None:
+        """Heartbeats keep leases, and bring the news that a job was cancelled."""
+        while True:
+            await asyncio.sleep(self._lease / 3 if self._lease else HEARTBEAT_S)
+            for task, attempt in list(self.running.items()):
+                job = attempt.job
+                try:
+                    await self._reporter.call(requests.extend(job.job_id, self._lease or HEARTBEAT_S, job.token))
+                except ClientError as refused:
+                    if refused.code in GONE:
+                        attempt.is_cancelled = True
+                        task.cancel()
+                except (NotConnected, OutcomeUnknown):
+                    break
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="heroredis worker", description="Run handlers for a server elsewhere.")
+    made.add_argument("url", metavar="URL", help="redis://host:port, rediss://host:port or unix:///path")
+    made.add_argument("handlers", metavar="MODULE_OR_FILE[:NAME]", help="where the handlers are")
+    made.add_argument("-c", "--concurrency", type=int, default=5, metavar="N", help="jobs at a time (default: 5)")
+    made.add_argument("--lease", type=float, default=0, metavar="SECONDS",
+                      help="hold jobs by time and heartbeats, not by the connection")
+    made.add_argument("--topic", action="append", default=[], metavar="TOPIC",
+                      help="only this one of the handlers' topics (may be repeated)")
+    made.add_argument("--name", default="", help="as which it is known to the server (default: host and pid)")
+    made.add_argument("--grace", type=float, default=10, metavar="SECONDS",
+                      help="how long running jobs may go on after SIGTERM (default: 10)")
+    return made
+
+
+async def _serve(given: argparse.Namespace, handlers: Handlers) -> None:
+    worker = RemoteWorker(given.url, handlers, concurrency=given.concurrency, lease=given.lease, name=given.name,
+                          topics=given.topic)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, worker.stop)
+    logger.info("%s works for %s on %s", worker.name, given.url.rpartition("@")[2], ", ".join(handlers.topics()))
+    await worker.run(given.grace)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    given = parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s")
+    try:
+        parse_url(given.url)
+        handlers = load_handlers(given.handlers)
+    except (LoadError, ValueError) as error:
+        print(f"heroredis worker: {error}", file=sys.stderr)
+        return 2
+    if not isinstance(handlers, Handlers) or given.concurrency < 1:
+        print("heroredis worker: give a Handlers object and a concurrency of at least 1", file=sys.stderr)
+        return 2
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_serve(given, handlers))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

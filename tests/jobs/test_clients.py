@@ -1,0 +1,232 @@
+"""The clients and the remote worker against a real server, and against connections that break."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from heroredis import Config, ServerFactory
+from heroredis.threaded import run_in_thread
+from jobs import Discard, Handlers, Job, Run, Snooze
+from jobs import requests as requests_
+from jobs.client import AsyncClient, Client, ClientError, NotConnected, OutcomeUnknown
+from jobs.remote_worker import RemoteWorker
+from jobs.wire import parse_url
+
+handlers = Handlers()
+
+
+@handlers.on("upper")
+async def upper(job: Job) -> bytes:
+    return job.params.upper()
+
+
+@handlers.on("threaded")
+def threaded(job: Job, run: Run) -> str:
+    run.progress(50, "half")
+    run.log("a line")
+    return threading.current_thread().name
+
+
+@handlers.on("steered")
+async def steered(job: Job) -> None:
+    if job.text == "snooze":
+        raise Snooze(3600)
+    if job.text == "discard":
+        raise Discard("not wanted")
+    if job.text == "late":
+        raise TimeoutError("of its own")
+    raise ValueError("a failure")
+
+
+@handlers.on("slow", timeout=0.05)
+async def slow(job: Job) -> None:
+    await asyncio.Event().wait()
+
+
+@handlers.on("for-ever")
+async def for_ever(job: Job) -> None:
+    await asyncio.Event().wait()
+
+
+def settings(folder: Path) -> Config:
+    config = Config(data_dir=str(folder), enable_ui=False, enable_webdav=False)
+    config.redis.tcp_port = 0
+    config.redis.unix_socket_path = str(folder / "s")
+    config.jobs.ourdb_path = str(folder / "jobsdb")
+    return config
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> Iterator[str]:
+    with run_in_thread(settings(tmp_path)):
+        yield f"unix://{tmp_path}/s"
+
+
+@pytest.fixture
+async def factory(tmp_path: Path) -> AsyncIterator[ServerFactory]:
+    async with ServerFactory(settings(tmp_path)) as running:
+        yield running
+
+
+def test_a_job_from_its_making_to_its_end(url: str) -> None:
+    with Client(url, name="maker") as client, Client(url) as worker:
+        job_id = client.create_job("letters", {"to": "a"}, tags=["x", "y"], priority=7, retries=1)
+        [fetched] = worker.fetch(["letters"], wait=5, worker="w")
+        assert (fetched["id"], fetched["params"], fetched["tags"], fetched["priority"]) == (
+            job_id, b'{"to":"a"}', ["x", "y"], 7)
+        worker.complete_job(job_id, "sent", fetched["token"])
+        job = client.wait(job_id, 5)
+        assert job is not None
+        assert (job["state"], job["result"], job["worker"]) == ("done", b"sent", "w")
+        assert [version["by"] for version in client.get_history(job_id)][-1] == "maker"
+        assert client.stats("letters") == {"new": 0, "active": 0, "done": 1, "error": 0}
+        assert client.list_jobs("letters")[1][0]["id"] == job_id
+
+
+def test_many_jobs_at_once_and_many_requests_at_once(url: str) -> None:
+    with Client(url) as client:
+        ids = client.create_jobs("many", [b"1", b"2", b"3"])
+        assert ids == [1, 2, 3]
+        answers = client.pipeline([requests_.get(1), requests_.act("JOB.CANCEL", 9), requests_.get(3)])
+        assert [answers[0]["params"], answers[2]["params"]] == [b"1", b"3"]
+        assert isinstance(answers[1], ClientError)
+        assert answers[1].code == "NOJOB"
+
+
+def test_refusals_are_typed(url: str) -> None:
+    with Client(url) as client:
+        with pytest.raises(ClientError) as refused:
+            client.complete_job(77)
+        assert (refused.value.code, refused.value.text) == ("NOJOB", "no job with id 77")
+        client.create_job("u", b"", unique="k")
+        with pytest.raises(ClientError, match="REFUSED"):
+            client.create_job("u", b"", unique="k")
+
+
+class Unreliable:
+    """A listener that passes on to a server, and breaks the connection instead of handing on the answer number n."""
+
+    def __init__(self, target: str, broken_answers: set[int]) -> None:
+        self._target = target
+        self._broken = broken_answers
+        self._answers = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"redis://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            client, _ = self._listener.accept()
+            with client, socket.socket(socket.AF_UNIX) as server:
+                server.connect(self._target)
+                while data := client.recv(65536):
+                    server.sendall(data)
+                    answer = server.recv(65536)
+                    self._answers += 1
+                    if self._answers in self._broken:
+                        break
+                    client.sendall(answer)
+
+
+def test_a_lost_answer_makes_no_second_job(url: str) -> None:
+    door = Unreliable(url.removeprefix("unix://"), {2, 4})
+    with Client(door.url, sleep=lambda seconds: None) as client, Client(url) as direct:
+        assert client.create_job("once", b"1") == 1
+        assert direct.stats("once")["new"] == 1
+
+
+def test_what_cannot_be_repeated_is_not(url: str) -> None:
+    door = Unreliable(url.removeprefix("unix://"), {2})
+    with Client(door.url, sleep=lambda seconds: None) as client, Client(url) as direct:
+        with pytest.raises(OutcomeUnknown):
+            client.create_jobs("twice", [b"1"])
+        assert direct.stats("twice")["new"] == 1
+
+
+def test_no_server_is_told_after_some_attempts() -> None:
+    pauses: list[float] = []
+    with pytest.raises(NotConnected, match="unix:///nowhere/at/all"):
+        Client("unix:///nowhere/at/all", attempts=3, sleep=pauses.append).get_job(1)
+    assert pauses == [0.05, 0.1]
+
+
+def test_addresses() -> None:
+    address = parse_url("rediss://me:p%40ss@example.org")
+    assert (address.host, address.port, address.user, address.password, address.tls) == (
+        "example.org", 6379, "me", "p@ss", True)
+    assert "p@ss" not in str(address)
+    for wrong in ("http://x", "unix://", "example.org"):
+        with pytest.raises(ValueError):
+            parse_url(wrong)
+
+
+async def test_tasks_share_one_connection(factory: ServerFactory, tmp_path: Path) -> None:
+    async with AsyncClient(f"unix://{tmp_path}/s") as client:
+        ids = await asyncio.gather(*(client.create_job("t", str(number)) for number in range(50)))
+        assert sorted(ids) == list(range(1, 51))
+        jobs = await asyncio.gather(*(client.get_job(job_id) for job_id in ids))
+        assert [job["params"] for job in jobs if job is not None] == [str(number).encode() for number in range(50)]
+        assert len(factory.server.clients) == 1
+        with pytest.raises(ClientError, match="NOJOB"):
+            await client.cancel(99)
+
+
+@pytest.fixture
+async def worker(factory: ServerFactory, tmp_path: Path) -> AsyncIterator[RemoteWorker]:
+    made = RemoteWorker(f"unix://{tmp_path}/s", handlers, concurrency=4, name="remote")
+    task = asyncio.create_task(made.run(grace_s=0))
+    yield made
+    made.stop()
+    await task
+
+
+async def test_a_remote_worker_runs_jobs(factory: ServerFactory, worker: RemoteWorker) -> None:
+    manager = factory.job_manager
+    jobs = [await manager.create_job("upper", "abc"), await manager.create_job("threaded")]
+    ended = [await manager.wait(job.job_id, 20) for job in jobs]
+    assert [(job.state, job.worker) for job in ended if job is not None] == [("done", "remote")] * 2
+    assert next(job.result for job in ended if job is not None) == b"ABC"
+    assert [note.line for note in manager.trail(jobs[1].job_id)] == ["half", "a line"]
+
+
+@pytest.mark.parametrize(("topic", "params", "wanted"), [
+    ("steered", "discard", ("error", "discarded", b"not wanted")),
+    ("steered", "fail", ("error", "dead", b"ValueError: a failure")),
+    ("steered", "late", ("error", "dead", b"TimeoutError: of its own")),
+    ("steered", b"\xff", ("error", "invalid", b"the params are no UTF-8 text: 'utf-8' codec can't decode byte 0xff in "
+                         b"position 0: invalid start byte")),
+    ("slow", "", ("error", "timeout", b"ran longer than 0.05 s")),
+])
+async def test_a_remote_worker_tells_how_it_ended(factory: ServerFactory, worker: RemoteWorker, topic: str,
+                                                  params: object, wanted: tuple[str, str, bytes]) -> None:
+    job = await factory.job_manager.create_job(topic, params)
+    ended = await factory.job_manager.wait(job.job_id, 20)
+    assert ended is not None
+    assert (ended.state, ended.reason, ended.error) == wanted
+
+
+async def test_a_remote_worker_that_goes_gives_its_jobs_back(factory: ServerFactory, tmp_path: Path) -> None:
+    manager = factory.job_manager
+    worker = RemoteWorker(f"unix://{tmp_path}/s", handlers)
+    task = asyncio.create_task(worker.run(grace_s=0))
+    active, back = asyncio.Event(), asyncio.Event()
+
+    def heard(job: Job) -> None:
+        if job.state == "active":
+            active.set()
+        elif job.reason == "returned":
+            back.set()
+
+    manager.subscribe(heard)
+    await manager.create_job("for-ever")
+    await asyncio.wait_for(active.wait(), 20)
+    worker.stop()
+    await task
+    await asyncio.wait_for(back.wait(), 20)
+    assert manager.stats("for-ever").new == 1
