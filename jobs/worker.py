@@ -66,6 +66,15 @@ class JobWorker:
                 self.is_revoked = False
                 self.run_of_job = None
 
+    async def work_on(self, job: Job) -> None:
+        """Run one job that was claimed for this worker."""
+        self.job = job
+        try:
+            await self._work(job)
+        finally:
+            self.job = None
+            self.run_of_job = None
+
     async def _work(self, job: Job) -> None:
         handler = self._pool.handlers.get(job.topic)
         if handler is None:

@@ -1,0 +1,109 @@
+"""The test double that ships with the product: it behaves as the server does, in no time."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobs import Discard, Handlers, Job, Snooze
+from jobs.testing import JobBench
+
+handlers = Handlers()
+
+
+@handlers.on("greet")
+async def greet(job: Job) -> str:
+    return f"Hello, {job.text}"
+
+
+@handlers.on("flaky", retries=2, backoff="list:1000,60000")
+async def flaky(job: Job) -> str:
+    if job.attempts < 3:
+        raise ConnectionError("not yet")
+    return "at last"
+
+
+@handlers.on("later")
+def later(job: Job) -> None:
+    if job.text == "discard":
+        raise Discard("never")
+    raise Snooze(60)
+
+
+async def test_jobs_are_asserted_and_run() -> None:
+    bench = JobBench(handlers)
+    await bench.manager.create_job("greet", "Ada")
+    await bench.manager.create_job("unhandled", {"a": 1})
+    [waiting] = bench.assert_enqueued("greet", "Ada", count=1)
+    bench.assert_enqueued("unhandled", {"a": 1})
+    bench.refute_enqueued("greet", "Grace")
+    [job] = await bench.drain()
+    assert (job.job_id, job.state, job.result) == (waiting.job_id, "done", b"Hello, Ada")
+    bench.refute_enqueued("greet")
+    assert [one.topic for one in bench.enqueued()] == ["unhandled"]
+    assert await bench.run_one() is None
+
+
+async def test_what_is_not_as_wanted_is_told() -> None:
+    bench = JobBench(handlers)
+    with pytest.raises(AssertionError, match=r"0 jobs of greet .* wanted: at least one; enqueued is: nothing"):
+        bench.assert_enqueued("greet")
+    await bench.manager.create_job("greet", "Ada")
+    with pytest.raises(AssertionError, match=r"1 jobs of greet .* wanted: 2"):
+        bench.assert_enqueued("greet", count=2)
+    with pytest.raises(AssertionError, match="b'Ada'"):
+        bench.refute_enqueued("greet")
+
+
+async def test_retries_happen_in_virtual_time() -> None:
+    bench = JobBench(handlers)
+    job = await bench.manager.create_job("flaky")
+    begin = bench.clock.now_ms()
+    assert [ran.reason for ran in await bench.drain()] == ["retry"]
+    assert await bench.advance(0.999) == []
+    assert [ran.attempts for ran in await bench.advance(0.001)] == [2]
+    [done] = await bench.advance(3600)
+    assert (done.job_id, done.result, done.started_at - begin) == (job.job_id, b"at last", 61_000)
+    assert bench.clock.now_ms() - begin == 3_601_000
+
+
+async def test_delays_and_outcomes() -> None:
+    bench = JobBench(handlers)
+    await bench.manager.create_job("greet", "Ada", delay=10)
+    await bench.manager.create_job("later", "snooze")
+    assert [job.reason for job in await bench.drain()] == ["snoozed"]
+    assert [job.topic for job in await bench.advance(10)] == ["greet"]
+    assert [job.topic for job in await bench.advance(120)] == ["later", "later"]
+    discarded = await bench.manager.create_job("later", "discard")
+    await bench.drain()
+    found = await bench.manager.get_job(discarded.job_id)
+    assert found is not None
+    assert (found.state, found.reason) == ("error", "discarded")
+
+
+async def test_time_may_pass_without_running_anything() -> None:
+    bench = JobBench(handlers)
+    await bench.manager.create_job("greet", "Ada", delay=10)
+    assert await bench.advance(20, run=False) == []
+    assert bench.manager.queue.length("greet") == 1
+
+
+async def test_a_restart_puts_running_jobs_back() -> None:
+    bench = JobBench(handlers)
+    job = await bench.manager.create_job("greet", "Ada")
+    assert bench.manager.claim("greet", "w", owner=5) is not None
+    bench.restart()
+    assert [(one.job_id, one.reason) for one in bench.enqueued()] == [(job.job_id, "returned")]
+    assert [one.result for one in await bench.drain()] == [b"Hello, Ada"]
+
+
+async def test_jobs_that_create_each_other_for_ever_are_noticed() -> None:
+    own = Handlers()
+    bench = JobBench(own)
+
+    @own.on("again")
+    async def again(job: Job) -> None:
+        await bench.manager.create_job("again")
+
+    await bench.manager.create_job("again")
+    with pytest.raises(RuntimeError, match="create each other"):
+        await bench.drain(limit=20)
