@@ -112,12 +112,11 @@ def natural(text: bytes) -> int:
 def timeout_ms(text: bytes) -> int:
     """A blocking timeout given in (fractional) seconds, as milliseconds; 0 waits for ever."""
     seconds = read_float(text)
-    if seconds is None or seconds * 1000 > MAX_INT:
+    if seconds is None:
         raise RedisError(TIMEOUT_NOT_FLOAT)
-    if seconds < 0:
+    if seconds < 0 or seconds * 1000 > MAX_INT:  # to Redis what overflows is negative, too
         raise RedisError(TIMEOUT_NEGATIVE)
-    milliseconds = int(seconds * 1000)
-    return milliseconds if milliseconds or not seconds else 1
+    return math.ceil(seconds * 1000)
 
 
 def integer_between(text: bytes, low: int, high: int) -> int:
