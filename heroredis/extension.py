@@ -109,6 +109,9 @@ class Extension(Owner):
     async def start(self) -> None:
         """Open what it needs; raises before anything listens."""
 
+    def stopping(self) -> None:
+        """The server is about to stop; its connections close next."""
+
     async def stop(self, grace_s: float) -> None:
         """Give running work `grace_s` seconds, then put everything in order."""
 

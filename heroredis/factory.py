@@ -242,6 +242,8 @@ class ServerFactory:
     async def stop(self) -> None:
         """Accept nothing new, give running handlers their grace time, put the rest back in line, sync everything."""
         grace = parse_duration_ms(self.config.jobs.grace) / 1000
+        for extension in self._server.extensions if self._server is not None else ():
+            extension.stopping()
         while self._services:
             service = self._services.pop()
             try:

@@ -63,6 +63,7 @@ class JobsExtension(Extension):
         self._keeper: Keeper | None = None
         self._process_options: Final = processes or ProcessOptions()
         self._processes: ProcessPool | None = None
+        self._is_stopping = False
         self._core: Core | None = None
         self._manager: JobManager | None = None
         self._pool: WorkerPool | None = None
@@ -147,6 +148,9 @@ class JobsExtension(Extension):
         self.pool.revoke(job)
         if self._processes is not None:
             self._processes.revoke(job)
+
+    def stopping(self) -> None:
+        self._is_stopping = True
 
     async def stop(self, grace_s: float) -> None:
         if self._timer is not None:
@@ -236,7 +240,7 @@ class JobsExtension(Extension):
             self._commands.steering.gone(client)
             self._commands.searching.answers.gone(client)
             if self._processes is None or not self._processes.closed(client):
-                self.manager.owner_gone(client.client_id, "server")
+                self.manager.owner_gone(client.client_id, "server", is_lost=not self._is_stopping)
 
     def info(self) -> list[tuple[str, list[tuple[str, str]]]]:
         counts = self.manager.stats()

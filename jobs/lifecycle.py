@@ -289,11 +289,11 @@ class Lifecycle(Admission):
         elif 0 < self._leases.get(job_id, 0) <= monotonic:
             self._give_back(job, "lease", Reason.RETURNED, True)
 
-    def owner_gone(self, owner: int, by: str) -> int:
-        """A connection (or the embedded pool) is gone: its jobs return at once. How many."""
+    def owner_gone(self, owner: int, by: str, *, is_lost: bool = True) -> int:
+        """A connection is gone: its jobs return at once. How many. `is_lost` False = it is we who end it."""
         held = list(self._held.get(owner, ()))
         for job_id in reversed(held):
-            self._give_back(self.live[job_id], by, Reason.RETURNED, True)
+            self._give_back(self.live[job_id], by, Reason.RETURNED, is_lost)
         return len(held)
 
     def _disown(self, job_id: int) -> None:

@@ -136,3 +136,31 @@ def test_command_docs_tell_arguments_group_and_cost(caller: Caller) -> None:
                                                                               [b"optional"])]
     [info] = caller.call("COMMAND", "INFO", "JOB.FETCH")
     assert {b"@jobs", b"@write", b"@blocking"} <= set(info[6])
+
+
+def test_jobs_of_connections_that_the_server_itself_ends_lose_nothing(desk: Desk, caller: Caller) -> None:
+    caller.call("JOB.MCREATE", "t", "a", "b")
+    one, two = desk.caller("9001"), desk.caller("9002")
+    one.call("JOB.FETCH", 1, 0, "t")
+    two.call("JOB.FETCH", 1, 0, "t")
+    one.hang_up()
+    desk.jobs.stopping()
+    two.hang_up()
+    jobs = [desk.manager.live[job_id] for job_id in (1, 2)]
+    assert [(job.state, job.losses, job.attempts) for job in jobs] == [("new", 1, 1), ("new", 0, 0)]
+
+
+@pytest.mark.parametrize("topic", [b"\xff\xfe", b"a\x00b", b"a\r\nb", b"", b"x" * 256])
+def test_topics_that_are_no_text_are_refused(desk: Desk, caller: Caller, topic: bytes) -> None:
+    assert caller.error("JOB.CREATE", topic, "p").startswith("ERR ")
+    assert caller.error("JOB.PAUSE", topic).startswith("ERR ")
+    assert caller.error("JOB.FETCH", 1, 0, topic).startswith("ERR ")
+    assert (desk.store.next_id(), caller.call("JOB.TOPICS")) == (1, [])
+
+
+def test_topics_may_be_any_text(desk: Desk, caller: Caller) -> None:
+    for topic in ("a:b", "é ✓", "*", "heroqueue:x", "x" * 255):
+        job_id = caller.call("JOB.CREATE", topic, "p")
+        assert as_map(caller.call("JOB.FETCH", 1, 0, topic)[0])[b"id"] == job_id
+        assert caller.call("GET", f"herojobs:{topic}:{job_id}") is not None
+        assert caller.call("JOB.COMPLETE", job_id, "") == b"OK"
