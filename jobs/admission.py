@@ -15,10 +15,10 @@ from msgspec.structs import replace
 from heroredis.extension import Clock, Committing
 from jobs.counts import Counts, Tally
 from jobs.errors import BadOption, Refused
-from jobs.job import DEFAULT_BACKOFF, Extra, Job, params_bytes
+from jobs.job import DEFAULT_BACKOFF, Extra, Job, decode, params_bytes
 from jobs.keys import Keys
 from jobs.limits import Limits
-from jobs.notes import Note
+from jobs.notes import KeyNote, Note
 from jobs.options import PLAIN, JobOptions, check_topic
 from jobs.queue import JobQueue
 from jobs.schedule import Schedule
@@ -226,7 +226,18 @@ class Admission:
         job = self.live.get(job_id)
         if job is None and job_id not in self._unsynced:
             job = self.store.get(job_id)
+            if job is None:
+                note = self.keys.note_of(job_id)
+                return self._kept(note) if note else None
         return job
+
+    def _kept(self, record_id: int) -> Job | None:
+        """A job that is gone, as its idempotency key keeps it."""
+        now = self._clock.now_ms()
+        for note in self.store.notes(record_id, 1):
+            if isinstance(note, KeyNote) and note.record and note.until > now:
+                return decode(note.record)
+        return None
 
     def history(self, job_id: int, depth: int) -> list[Job]:
         return [] if job_id in self._unsynced else self.store.history(job_id, depth)

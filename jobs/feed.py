@@ -133,10 +133,14 @@ class Feed:
     def _wake_later(self) -> None:
         if not self._is_waking:
             self._is_waking = True
-            self._defer(self._store.commit(), self._durable)
+            commit = self._store.commit()
+            self._defer(commit, lambda: self._durable(commit))
 
-    def _durable(self) -> None:
+    def _durable(self, commit: Committing) -> None:
         self._is_waking = False
+        if commit.error is not None:  # a full disk has taken them back, and gives their numbers again
+            kept = bisect_right(self._seqs, self._store.durable_lsn())
+            del self._seqs[kept:], self._events[kept:]
         if self._seqs and self._seqs[-1] > self._store.durable_lsn():
             self._wake_later()
         self._wake()

@@ -29,6 +29,8 @@ class Keys:
         self._unique: Final[dict[tuple[str, bytes], Holder]] = {}
         self._same: Final[dict[bytes, Holder]] = {}
         self._ends: Final[list[tuple[int, bytes]]] = []
+        self._notes: Final[dict[int, int]] = {}
+        """Deleted jobs whose keys are kept, with the records that keep them."""
 
     def holder(self, topic: str, key: bytes, now: int) -> int:
         """The job that holds a unique key of a topic, 0 = nobody."""
@@ -55,7 +57,13 @@ class Keys:
 
     def keep(self, key: bytes, holder: Holder) -> None:
         self._same[key] = holder
+        if holder.note:
+            self._notes[holder.job_id] = holder.note
         heapq.heappush(self._ends, (holder.until, key))
+
+    def note_of(self, job_id: int) -> int:
+        """The record that keeps the key of a deleted job, 0 = none does."""
+        return self._notes.get(job_id, 0)
 
     def ended(self, job: Job) -> None:
         """A job has ended: its unique key is free, unless it has a time of its own."""
@@ -96,4 +104,5 @@ class Keys:
                 del self._same[key]
                 if held.note:
                     notes.append(held.note)
+                    del self._notes[held.job_id]
         return notes

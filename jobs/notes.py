@@ -26,6 +26,8 @@ class KeyNote(msgspec.Struct, frozen=True, array_like=True, tag="key", gc=False)
     job_id: int
     until: int
     topic: str = ""
+    record: bytes = b""
+    """The job's last record, when its result is to be found as long as the key."""
 
 
 class TrailNote(msgspec.Struct, frozen=True, array_like=True, tag="trail", gc=False):

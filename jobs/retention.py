@@ -148,7 +148,7 @@ class Retention:
             job = self._manager.find(job_id)
             if job is not None and job.topic == topic and job.state == state:
                 try:
-                    self._manager.delete(job_id, AUTHOR)
+                    self._manager.delete(job_id, AUTHOR, keep_result=True)
                     count += 1
                 except JobRefused as refused:
                     logger.warning("job %d was not deleted: %s", job_id, refused.text)

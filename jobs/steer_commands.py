@@ -12,7 +12,6 @@ from jobs.errors import BadOption
 from jobs.limits import MAX_LINES
 from jobs.manager import JobManager
 from jobs.options import check_topic
-from jobs.states import ACTIVE
 
 
 class Fetcher:
@@ -112,9 +111,8 @@ class SteerCommands:
             for worker, job in manager.embedded()
         ]
         leased: dict[str, list[int]] = {}
-        for job in manager.live.values():
-            if job.state == ACTIVE and manager.is_leased(job.job_id):
-                leased.setdefault(job.worker, []).append(job.job_id)
+        for job in manager.leased():
+            leased.setdefault(job.worker, []).append(job.job_id)
         for client_id, fetcher in self.fetchers.items():
             held = manager.held_by(client_id) + leased.pop(fetcher.worker, [])
             rows.append(worker_map(fetcher.worker, b"connection", held, fetcher.topics, fetcher.client.addr.encode(),

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from heroredis.extension import Clock, Committing
 from jobs.admission import Defer
 from jobs.errors import BadOption, no_job
-from jobs.job import NO_EXTRA, Extra, Job
+from jobs.job import NO_EXTRA, Extra, Job, encode
 from jobs.keys import Holder
 from jobs.lifecycle import SLICE, Lifecycle
 from jobs.limits import MAX_LINE, MAX_LINES, Limits
@@ -125,16 +125,17 @@ class Steering(Lifecycle):
 
     # Deleting
 
-    def delete(self, job_id: int, by: str) -> Committing:
-        """A job that is not running is no longer found; its versions stay until they are compacted away."""
+    def delete(self, job_id: int, by: str, *, keep_result: bool = False) -> Committing:
+        """A job that is not running is no longer found; its versions stay until they are compacted away. `keep_result`:
+        it can still be looked up as long as its idempotency key is kept, if it has one."""
         self.store.begin()
         try:
-            self._delete(self._checked(job_id, DELETE, None), by)
+            self._delete(self._checked(job_id, DELETE, None), by, keep_result)
         finally:
             commit = self.store.end()
         return commit
 
-    def _delete(self, job: Job, by: str) -> None:
+    def _delete(self, job: Job, by: str, keep_result: bool = False) -> None:
         now = self._clock.now_ms()
         after = replace(job, reason=Reason.DELETED, params=b"", result=None, traceback=None, version=job.version + 1,
                         at=now, by=by, token="")
@@ -150,7 +151,8 @@ class Steering(Lifecycle):
             self.queue.hide(after)
         self.keys.forget(job)
         if more.idempotency and more.idempotency_until > now:
-            note = self.store.put(KeyNote(more.idempotency, job.job_id, more.idempotency_until, job.topic))
+            note = self.store.put(KeyNote(more.idempotency, job.job_id, more.idempotency_until, job.topic,
+                                          encode(job) if keep_result else b""))
             self.keys.keep(more.idempotency, Holder(job.job_id, more.idempotency_until, job.topic, note))
         for record_id in self.keys.sweep(now):
             self.store.remove(record_id)
@@ -190,7 +192,7 @@ class Steering(Lifecycle):
 
     def resume(self, topic: str, by: str) -> Committing:
         commit = self._set_paused(topic, False, by)
-        for _ in range(self.queue.length(topic)):
+        if self.queue.length(topic):
             self.on_push(topic)
         return commit
 
@@ -290,8 +292,9 @@ class Steering(Lifecycle):
     def monotonic(self) -> float:
         return self._clock.monotonic()
 
-    def is_leased(self, job_id: int) -> bool:
-        return job_id in self._leases
+    def leased(self) -> list[Job]:
+        """The running jobs that are held by a lease."""
+        return [self.live[job_id] for job_id in self._leases if job_id in self.live]
 
     def held_by(self, owner: int) -> list[int]:
         """The running jobs of a connection."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.errors import BadOption, Refused
+from jobs.errors import BadOption, JobNotFound, Refused
 from jobs.limits import Limits
 from jobs.options import JobOptions
 from tests.jobs.world import World
@@ -131,6 +131,22 @@ def test_an_idempotency_key_outlives_its_job(world: World) -> None:
     world.clock.advance(7 * DAY_MS)
     made = world.new(idempotency=b"k").job_id
     assert made > 1
+
+
+def test_a_result_may_be_kept_as_long_as_the_key(world: World) -> None:
+    world.new(idempotency=b"k")
+    world.manager.finish(1, b"result", "w")
+    world.manager.delete(1, "retention", keep_result=True)
+    world.restart()
+    kept = world.new(idempotency=b"k")
+    assert (kept.job_id, kept.result, world.now(1).result) == (1, b"result", b"result")
+    with pytest.raises(JobNotFound):
+        world.manager.requeue(1, "hand")
+    world.clock.advance(7 * DAY_MS)
+    assert world.manager.find(1) is None
+    world.new()
+    world.manager.delete(world.store.next_id() - 1, "x")
+    assert list(world.store.records()) == []
 
 
 def test_of_two_creates_at_once_the_second_waits_for_the_first() -> None:
