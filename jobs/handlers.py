@@ -127,6 +127,7 @@ class Handlers:
     def part(self, isolated: bool) -> Handlers:
         """Those that run in worker processes, or those that do not."""
         found = Handlers()
+        found.stack.extend(self.stack)
         found._by_topic.update((topic, handler) for topic, handler in self._by_topic.items()
                                if handler.is_isolated == isolated)
         return found

@@ -36,6 +36,8 @@ from jobs.states import (
 )
 
 EMBEDDED: Final = 0
+NEVER_AGAIN: Final = frozenset({Reason.INVALID, Reason.DISCARDED})
+"""Failures that another attempt would only repeat."""
 SLICE: Final = 500
 """Appointments that are kept in one go; the loop does other work before the next ones."""
 
@@ -173,6 +175,8 @@ class Lifecycle(Admission):
         `retry_ms` overrules the job's backoff."""
         job = self._checked(job_id, event, token)
         now = self._clock.now_ms()
+        if reason in NEVER_AGAIN:
+            final = True
         if not final and job.state == ACTIVE and job.attempts - job.losses < job.max_attempts:
             wait = retry_ms if retry_ms >= 0 else delay_ms(job.backoff, job.attempts - job.losses, self._rng)
             after = replace(job, state=NEW, reason=Reason.RETRY, error=cut(error), traceback=traceback,

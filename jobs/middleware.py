@@ -67,6 +67,10 @@ class Stack:
     def add(self, middleware: Middleware) -> None:
         self._all.append(middleware)
 
+    def extend(self, other: Stack) -> None:
+        """All of another program's, inside of what is here."""
+        self._all.extend(other._all)
+
     @property
     def is_empty(self) -> bool:
         return not self._all

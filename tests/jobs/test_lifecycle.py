@@ -110,6 +110,14 @@ def test_a_final_failure_is_not_tried_again(world: World) -> None:
     assert (world.now(1).state, world.now(1).reason) == ("error", "invalid")
 
 
+def test_what_cannot_be_read_is_not_tried_again_whoever_says_so(world: World) -> None:
+    world.new(retries=5)
+    claimed = world.manager.claim("t", "w")
+    assert claimed is not None
+    world.manager.fail(1, b"bad params", "w", claimed.token, reason="invalid")
+    assert (world.now(1).state, world.now(1).reason, world.now(1).attempts) == ("error", "invalid", 0)
+
+
 def test_a_delayed_job_comes_when_its_time_has_come(world: World) -> None:
     world.new(delay_ms=1000)
     assert (world.queue.waiting("t"), world.now(1).reason, world.queue.shown[1].state) == ([], "delayed", "new")
