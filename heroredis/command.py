@@ -12,6 +12,7 @@ from typing import Final
 FLAGS: Final = frozenset({
     "write", "readonly", "denyoom", "admin", "pubsub", "noscript", "blocking", "loading", "stale", "skip_monitor",
     "skip_slowlog", "fast", "no_auth", "no_multi", "no_async_loading", "allow_busy", "movablekeys", "no_mandatory_keys",
+    "asking",
 })
 GROUPS: Final = frozenset({
     "string", "list", "hash", "set", "sorted-set", "generic", "connection", "server", "transactions", "pubsub",
@@ -21,8 +22,8 @@ MORE_CATEGORIES: Final = {
     "ASKING": "connection", "READONLY": "connection", "READWRITE": "connection",
     "COMMAND": "connection", "DBSIZE": "keyspace", "FLUSHALL": "keyspace dangerous", "FLUSHDB": "keyspace dangerous",
     "INFO": "dangerous", "KEYS": "dangerous", "LASTSAVE": "admin dangerous", "MIGRATE": "dangerous",
-    "RESTORE": "dangerous", "ROLE": "admin dangerous", "SORT": "set sortedset dangerous",
-    "SORT_RO": "set sortedset dangerous", "SWAPDB": "keyspace dangerous",
+    "RESTORE": "dangerous", "RESTORE-ASKING": "keyspace dangerous", "ROLE": "admin dangerous",
+    "SORT": "set sortedset dangerous", "SORT_RO": "set sortedset dangerous", "SWAPDB": "keyspace dangerous",
 }
 """ACL categories that do not follow from group and flags."""
 OTHER_CATEGORY: Final = {"WAIT": "connection", "SORT": "list", "SORT_RO": "list"}

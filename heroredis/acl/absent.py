@@ -20,7 +20,6 @@ blocking read slow stream: XREAD
 blocking slow stream write: XREADGROUP
 connection fast: ASKING, READONLY, READWRITE
 connection slow: COMMAND GETKEYSANDFLAGS
-dangerous keyspace slow write: RESTORE-ASKING
 fast hyperloglog write: PFADD
 fast read: LOLWUT
 fast read stream: XLEN

@@ -107,6 +107,12 @@ def restore(ctx: Context, key: bytes, ttl: bytes, serialized_value: bytes, *opti
     return _restore(ctx, key, ttl, serialized_value, options)
 
 
+@command("RESTORE-ASKING", "RESTORE as nodes of a cluster send it while slots move.", group="server", since="3.0.0",
+         flags="write denyoom asking", keys=FIRST, complexity="O(N)", journal="restored")
+def restore_asking(ctx: Context, key: bytes, ttl: bytes, serialized_value: bytes, *options: bytes) -> Reply:
+    return _restore(ctx, key, ttl, serialized_value, options)
+
+
 def _migrated_keys(argv: list[bytes]) -> list[int]:
     """The key at its fixed place, or those behind KEYS when that place is empty; none when both are given."""
     at = 6
