@@ -1,7 +1,7 @@
 """The thread that keeps the job index: it follows the store's log in small portions and answers questions.
 
-Nothing waits for it but those who ask it. Under load it rests as long as it works, and falls behind. An index that is
-missing, damaged, or of another store is built again.
+Nothing waits for it but those who ask it. It rests as long as it works, under load longer, and falls behind. An index
+that is missing, damaged, or of another store is built again.
 """
 
 from __future__ import annotations
@@ -22,10 +22,13 @@ from jobs.index_feed import IndexFeed
 
 logger = logging.getLogger("heroredis.jobs")
 Answer = TypeVar("Answer")
-PORTION: Final = 500
+PORTION: Final = 1000
 """Records of the log that are taken in one transaction."""
 CATCH_UP_S: Final = 0.5
 """How long a question waits for what was written before it was asked."""
+BUSY: Final = 3000
+"""Records a second; above this it rests longer, BUSY_REST times as long as it works."""
+BUSY_REST: Final = 3
 RETRY_S: Final = 5.0
 MAX_FAILURES: Final = 3
 """In a row; then the file is taken for bad."""
@@ -54,6 +57,8 @@ class Indexer:
         self._index: JobIndex | None = None
         self._known = 0
         self._failures = 0
+        self._last_seen = 0
+        self._looked_at = 0.0
         self._stopping = False
         self._thread: Final = threading.Thread(target=self._run, name="job-index", daemon=True)
 
@@ -109,11 +114,14 @@ class Indexer:
 
     def _follow(self) -> float:
         """Take a portion; how long to rest then."""
-        began = time.monotonic()
+        began, last = time.monotonic(), self._feed.last_lsn()
+        grown = (last - self._last_seen) / max(began - self._looked_at, 0.001)
+        self._last_seen, self._looked_at = last, began
         more = self._safely(self._step)
         if self.problem:
             return RETRY_S
-        return time.monotonic() - began if more else self._interval_s
+        spent = time.monotonic() - began
+        return spent * (BUSY_REST if grown > BUSY else 1) if more else self._interval_s
 
     def _safely(self, work: Callable[[], bool]) -> bool:
         """Run it; what goes wrong with the file is repaired or tried again later."""

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from jobs.index import JobIndex
 from jobs.index_feed import OurDBFeed
 from jobs.indexer import Indexer
 from jobs.job import Job, encode
+from jobs.query import Not, Or, Query, both
 from jobs.query_parser import parse
 from ourdb import OurDB
 
@@ -198,3 +201,29 @@ def test_a_closed_index_refuses(world: World) -> None:
     world.indexer.stop()
     with pytest.raises(Exception, match="closed"):
         world.ids("x")
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[JobIndex, dict[int, Job]]]:
+    rng = random.Random(9)
+    jobs = {number: made(rng, number) for number in range(1, 3001, 3)}
+    index = JobIndex(tmp_path_factory.mktemp("index"), few=20)
+    index.take(dict(jobs), 1)
+    yield index, jobs
+    index.close()
+
+
+COMBINED: st.SearchStrategy[Query] = st.recursive(
+    st.sampled_from([parse(text, NOW) for text in QUERIES if text]),
+    lambda inner: st.one_of(inner.map(Not), st.lists(inner, min_size=2, max_size=3).map(lambda parts: both(*parts)),
+                            st.lists(inner, min_size=2, max_size=3).map(tuple).map(Or)), max_leaves=5)
+
+
+@given(COMBINED, st.integers(0, 3100), st.integers(1, 40))
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_combination_is_answered_as_by_the_evaluator(filled: tuple[JobIndex, dict[int, Job]], query: Query,
+                                                         below: int, limit: int) -> None:
+    index, jobs = filled
+    right = [number for number in sorted(jobs, reverse=True) if (not below or number < below)
+             and query.fits(jobs[number])]
+    assert index.candidates(query, below, limit) == right[:limit]

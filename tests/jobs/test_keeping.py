@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from heroredis import Config, ServerFactory
 from heroredis.logs import JsonLines
 from heroredis.settings import load
 from jobs.index_feed import feed_of
@@ -16,6 +17,7 @@ from jobs.indexer import Indexer
 from jobs.job import Job
 from jobs.keeper import Keeper
 from jobs.metrics import Metrics, exposition
+from jobs.ourdb_store import OurDBStore
 from jobs.retention import Retention, read_rules
 from jobs.worker import facts_of
 from tests.jobs.world import World
@@ -146,3 +148,31 @@ def test_the_text_for_prometheus() -> None:
                  'heroredis_job_run_seconds_count{topic="a\\"b"} 1'):
         assert line in lines
     assert all(line.startswith(("#", "heroredis_")) for line in lines)
+
+
+async def test_deleted_jobs_give_their_space_back(tmp_path: Path) -> None:
+    config = Config(data_dir=str(tmp_path / "data"), enable_redis=False, enable_ui=False, enable_webdav=False)
+    config.jobs.worker_count = 0
+
+    def size() -> int:
+        return sum(path.stat().st_size for path in (tmp_path / "data" / "jobsdb").glob("*.db"))
+
+    async with ServerFactory(config) as factory:
+        manager = factory.job_manager
+        for job in await manager.create_jobs("big", [b"x" * 4000] * 300):
+            manager.finish(job.job_id, b"", "me")
+        kept = await manager.create_job("big", "kept")
+        assert await manager.count_jobs("topic:big") == 301
+        before = size()
+        store = manager.store
+        assert isinstance(store, OurDBStore)
+        retention = Retention(manager, read_rules("done=/0"), factory.server.clock,
+                              lambda: store.db.compact(drop_deleted=True), compact_after=100)
+        assert await retention.round() == 300
+        while not retention.compactions:  # it waits until the index knows of the deletions
+            await retention.round()
+        assert size() < before / 4
+        assert [job.job_id for job in (await manager.search_jobs("topic:big"))[1]] == [kept.job_id]
+        assert manager.history(1, 9) == []
+    async with ServerFactory(config) as factory:
+        assert [job.job_id for job in (await factory.job_manager.search_jobs(""))[1]] == [kept.job_id]
