@@ -83,7 +83,8 @@ def test_only_volatile_keys_go(both: tuple[str, str], policy: str) -> None:
 
 def test_what_is_used_stays(both: tuple[str, str]) -> None:
     with Wire(both[1]) as wire:
-        wire.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lfu", "maxmemory-samples", 10)
+        wire.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lfu", "maxmemory-samples", 10,
+                  "lfu-decay-time", 0)
         for number in range(50):
             wire.call("SET", f"hot:{number}", "x")
             for _ in range(20):
@@ -94,7 +95,7 @@ def test_what_is_used_stays(both: tuple[str, str]) -> None:
         kept = wire.call("EXISTS", *(f"hot:{number}" for number in range(50)))
         assert isinstance(kept, int)
         assert kept >= 45
-        wire.call("CONFIG", "SET", "maxmemory-samples", 5)
+        wire.call("CONFIG", "SET", "maxmemory-samples", 5, "lfu-decay-time", 1)
 
 
 class OwnsJobs(Extension):
