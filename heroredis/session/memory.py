@@ -22,6 +22,9 @@ SAMPLED_ELEMENTS: Final = 5
 AT_ONCE: Final = 10_000
 """So many keys are evicted for one command at the most."""
 
+RENEWAL: Final = 4
+"""The names that keys are drawn from are renewed so much more often than for RANDOMKEY: new keys have to be among them."""
+
 
 class Memory(ChangeListener):
     """The estimate, the limit, and who has to go."""
@@ -143,7 +146,7 @@ class Memory(ChangeListener):
         sampler = self._samplers.setdefault((database.index, volatile), Sampler())
         found = []
         for _ in range(count * 4):
-            key = sampler.draw(keys, self._space.rng, self._space.changes.dirty)
+            key = sampler.draw(keys, self._space.rng, RENEWAL * self._space.changes.dirty)
             if key is not None and not database.is_owned(key):
                 found.append(key)
                 if len(found) == count:
