@@ -23,7 +23,7 @@ AT_ONCE: Final = 10_000
 """So many keys are evicted for one command at the most."""
 
 RENEWAL: Final = 4
-"""The names that keys are drawn from are renewed so much more often than for RANDOMKEY: new keys have to be among them."""
+"""So much more often than for RANDOMKEY are the drawn names renewed: new keys have to be among them."""
 
 
 class Memory(ChangeListener):
