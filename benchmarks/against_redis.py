@@ -1,4 +1,5 @@
-"""redis-benchmark against our server and a real redis-server, in turns, both without persistence of keys."""
+"""redis-benchmark against our server and a real redis-server, in turns: both without persistence of keys, or both with
+append-only files and appendfsync everysec."""
 
 from __future__ import annotations
 
@@ -23,11 +24,12 @@ WANTED_SET_GET: Final = 0.9
 class Redis:
     """A real redis-server on a Unix socket and a free port."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, keep: bool) -> None:
         self.socket = str(folder / "real.sock")
         self._process = subprocess.Popen(
             [shutil.which("redis-server") or "redis-server", "--port", "0", "--unixsocket", self.socket, "--save", "",
-             "--appendonly", "no", "--daemonize", "no"], stdout=subprocess.DEVNULL)
+             "--appendonly", "yes" if keep else "no", "--dir", str(folder), "--daemonize", "no"],
+            stdout=subprocess.DEVNULL)
         ping = ["redis-cli", "-s", self.socket, "ping"]
         while subprocess.run(ping, capture_output=True, check=False).stdout != b"PONG\n":
             time.sleep(0.05)
@@ -46,16 +48,21 @@ def one_run(socket: str, pipeline: int, requests: int) -> dict[str, float]:
     return {row["test"]: float(row["rps"]) for row in rows if "needed to" not in row["test"]}
 
 
-def measure(quick: bool = False) -> dict[str, Any]:
+def measure_kept(quick: bool = False) -> dict[str, Any]:
+    print("with append-only files, appendfsync everysec")
+    return measure(quick, keep=True)
+
+
+def measure(quick: bool = False, keep: bool = False) -> dict[str, Any]:
     runs = 1 if quick else 5
+    arguments = ["--no-ui", "--no-webdav", "--appendonly", "yes" if keep else "no"]
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        servers = {"heroredis": ServerProcess(folder, ["--no-ui", "--no-webdav", "--appendonly", "no"]).start()}
+        servers = {"heroredis": ServerProcess(folder, arguments).start()}
         (folder / "pure").mkdir()
-        servers["interpreted"] = ServerProcess(folder / "pure", ["--no-ui", "--no-webdav", "--appendonly", "no"],
-                                               environment={"HEROREDIS_PURE": "1"}).start()
-        redis = Redis(folder)
+        servers["interpreted"] = ServerProcess(folder / "pure", arguments, environment={"HEROREDIS_PURE": "1"}).start()
+        redis = Redis(folder, keep)
         sockets = {"redis": redis.socket, **{name: server.unix_path for name, server in servers.items()}}
         try:
             for pipeline in (1, 16):

@@ -16,11 +16,20 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import against_redis, calibration, hot_path, job_cycle, jobs_search, start_and_idle  # noqa: E402
+from benchmarks import (  # noqa: E402
+    against_redis,
+    calibration,
+    hot_path,
+    job_cycle,
+    jobs_search,
+    persistence,
+    start_and_idle,
+)
 from heroredis.form import is_compiled  # noqa: E402
 
 QUESTIONS = {"redis": against_redis.measure, "jobs": job_cycle.measure, "start": start_and_idle.measure,
-             "hot_path": hot_path.measure, "search": jobs_search.measure}
+             "hot_path": hot_path.measure, "search": jobs_search.measure, "redis_kept": against_redis.measure_kept,
+             "persistence": persistence.measure}
 
 
 def main() -> int:

@@ -39,6 +39,8 @@ class Changes:
 
     def __init__(self) -> None:
         self.active = False
+        self.silent = False
+        """Keys are being loaded: nobody is told of it."""
         self.dirty = 0
         """Writes so far, in all databases; who wants to know whether a command changed anything compares it."""
         self.journal: Final = Journal()
@@ -78,6 +80,8 @@ class Changes:
             self.active = bool(self._interest) or bool(self._all)
 
     def tell(self, database: int, key: bytes, event: str, event_class: int) -> None:
+        if self.silent:
+            return
         if (database, key) in self._interest:
             for listener in self._listeners:
                 listener.on_change(database, key, event, event_class)

@@ -112,9 +112,12 @@ class Persistence(Keeper):
         """The steps of loading; afterwards everything is as usual again."""
         recovery = self.recovery
         self.begin_loading()
+        changes = self._core.space.changes
+        changes.silent = True
         try:
             yield iter(()) if recovery is None else recovery.steps()
         finally:
+            changes.silent = False
             self.loading = False
             self.recovery = None
             self._core.set_gate(LOADING, False)
@@ -257,11 +260,12 @@ class Persistence(Keeper):
         requests = list(Snapshot(self._core.space).requests())
         if flush:
             self._core.space.flush(None)
-        applier.begin_file()
-        applier.begin_slice()
-        for request in requests:
-            applier.apply(request)
-        self._core.space.refresh()
+        with self._loading():
+            applier.begin_file()
+            applier.begin_slice()
+            for request in requests:
+                applier.apply(request)
+            applier.end()
 
     def load_append_only(self) -> None:
         if self.output.is_open():

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heroredis.parameters import Parameters
@@ -14,7 +14,7 @@ from heroredis.persistence.files import open_folder
 from tests.differential.compare import Pair, compare_dumps
 from tests.differential.grammar import Command
 from tests.differential.harness import OurServer, RealServer
-from tests.differential.test_groups import GROUPS, apart, empty, ordinary
+from tests.differential.test_groups import EXAMPLES, GROUPS, apart, empty, ordinary
 
 OTHERS = frozenset({"scans", "connection", "debug", "errors"})
 """Groups that have nothing to keep, or that watch keys, which a load touches."""
@@ -35,7 +35,7 @@ def test_nobody_notices_a_restart(real_server: RealServer, kept: OurServer, grou
     addresses = real_server.path, kept.path
     steps = st.lists(st.one_of(GROUPS[group], GROUPS[group], GROUPS[group], st.none()), min_size=8, max_size=40)
 
-    @ordinary
+    @settings(ordinary, max_examples=max(1, EXAMPLES // 5))
     @given(steps=steps)
     def agree(steps: list[Command | None]) -> None:
         empty(addresses)

@@ -14,7 +14,7 @@ from tests.differential.grammar import Command, call, keys, many
 from tests.persistence.busy import WRITES
 from tests.persistence.house import INCREMENT, Kept, again, contents
 
-EXAMPLES: Final = int(os.environ.get("DIFFERENTIAL_EXAMPLES", "150"))
+EXAMPLES: Final = int(os.environ.get("DIFFERENTIAL_EXAMPLES", "60"))
 GROUPS: Final = (
     grammar.STRINGS, grammar.LISTS, grammar.HASHES, grammar.GENERIC, grammar.TRANSACTIONS, grammar.ERRORS,
     grammar_values.BITMAPS, grammar_sets.SETS, grammar_zsets.ZSETS, grammar_zsets.ALGEBRA, grammar_sorting.SORTING)
