@@ -118,6 +118,8 @@ class Persistence(Keeper):
             yield iter(()) if recovery is None else recovery.steps()
         finally:
             changes.silent = False
+            for database in self._core.space.databases:
+                changes.flushed(database.index)
             self.loading = False
             self.recovery = None
             self._core.set_gate(LOADING, False)

@@ -282,3 +282,17 @@ def test_save_points_save_where_nothing_else_keeps_the_keys() -> None:
         assert twin.data() == kept.data()
 
     asyncio.run(live())
+
+
+def test_what_follows_the_keys_counts_anew_after_a_load() -> None:
+    """Nobody is told of single keys while they are loaded; that everything has changed is told in the end."""
+    kept = Kept().start()
+    kept.call("SET", "a", "x" * 1000)
+    kept.flush()
+    twin = Kept(kept.disk.copy(), kept.clock, maxmemory=b"100000000")
+    twin.server.memory.adapt()
+    assert twin.server.memory.dataset() == 0
+    asyncio.run(twin.server.persistence.start())
+    assert twin.server.memory.dataset() > 1000
+    twin.stop()
+    kept.stop()
