@@ -62,8 +62,10 @@ class Output:
         self.delayed_syncs = 0
         self.write_error = ""
         """Why the last write or sync failed; empty = it did not."""
+        self.soon: Callable[[Callable[[], None]], None] | None = None
+        """Calls later in this turn of the loop."""
         self.schedule: Callable[[Callable[[], None]], None] | None = None
-        """Calls on the loop, from any thread."""
+        """The same from any thread, which costs more."""
         self._journal: Final = journal
         self._clock: Final = clock
         self._target: Growing | None = None
@@ -139,8 +141,8 @@ class Output:
     # On the loop
 
     def _woken(self) -> None:
-        if self.schedule is not None:
-            self.schedule(self.flush)
+        if self.soon is not None:
+            self.soon(self.flush)
 
     def flush(self) -> None:
         """Take what was journaled and see that it is written."""

@@ -61,6 +61,7 @@ class Persistence(Keeper):
         if folder is None:
             return
         await self.load()
+        self.output.soon = self._soon
         self.output.schedule = self._schedule
         if self._core.parameters.is_on("appendonly"):
             rewriting.growing = await asyncio.to_thread(folder.open)
@@ -124,6 +125,11 @@ class Persistence(Keeper):
             self.recovery = None
             self._core.set_gate(LOADING, False)
             self._core.space.refresh()
+
+    def _soon(self, work: Callable[[], None]) -> None:
+        loop = self._core.loop
+        if loop is not None:
+            loop.call_soon(work)
 
     def _schedule(self, work: Callable[[], None]) -> None:
         loop = self._core.loop
