@@ -15,6 +15,8 @@ from heroredis import Config, Handlers, Job, ServerFactory
 from heroredis.factory import new_loop
 from heroredis.testing import ServerProcess
 from heroredis.tuning import settle
+from jobs import requests
+from jobs.client import Client
 
 handlers = Handlers()
 
@@ -73,6 +75,42 @@ async def alone(folder: str, jobs: int) -> float:
     return statistics.median(times) * 1000
 
 
+@handlers.on("thread")
+def thread(job: Job) -> None:
+    """Nothing, in a thread."""
+
+
+@handlers.on("process", isolation="process")
+def process(job: Job) -> None:
+    """Nothing, in a worker process."""
+
+
+async def elsewhere(folder: str, topic: str, jobs: int) -> float:
+    """Jobs per second of handlers in threads or worker processes, created in bulk, all durable."""
+    async with ServerFactory(config_in(folder, 16), handlers=handlers) as factory:
+        manager = factory.job_manager
+        warm = await manager.create_jobs(topic, [b"x"] * 50)
+        await asyncio.gather(*(manager.wait(job.job_id, 60) for job in warm))
+        begin = time.perf_counter()
+        made = [job for _ in range(jobs // 500) for job in await manager.create_jobs(topic, [b"x"] * 500)]
+        await asyncio.gather(*(manager.wait(job.job_id, 120) for job in made))
+        return len(made) / (time.perf_counter() - begin)
+
+
+def by_our_client(folder: Path, jobs: int) -> tuple[float, float]:
+    """Jobs per second over the socket with jobs.client: created in bulk; then fetched and completed by one worker."""
+    with ServerProcess(folder, ["--no-ui", "--no-webdav"]) as server, Client(f"unix://{server.unix_path}") as client:
+        begin = time.perf_counter()
+        for _ in range(jobs // 500):
+            client.create_jobs("t", [b"x"] * 500)
+        created = jobs / (time.perf_counter() - begin)
+        begin = time.perf_counter()
+        for _ in range(jobs // 500):
+            fetched = client.fetch(["t"], count=500, wait=10)
+            client.pipeline([requests.complete(job["id"], b"", job["token"]) for job in fetched])
+        return created, jobs / (time.perf_counter() - begin)
+
+
 def over_the_socket(folder: Path, jobs: int) -> float:
     """Jobs per second: pipelined JOB.CREATE, then JOB.FETCH and JOB.COMPLETE by one client."""
     with ServerProcess(folder, ["--no-ui", "--no-webdav"]) as server:
@@ -105,10 +143,20 @@ def measure(quick: bool = False) -> dict[str, Any]:
         single = run(alone(f"{name}/alone", 50 if quick else 500))
         (folder / "socket").mkdir()
         remote = over_the_socket(folder / "socket", jobs // 5)
+        (folder / "client").mkdir()
+        created, worked = by_our_client(folder / "client", jobs // 2)
+        threads = run(elsewhere(f"{name}/threads", "thread", jobs // 5))
+        processes = run(elsewhere(f"{name}/processes", "process", jobs // 5))
     print(f"embedded, durable, 100 workers, no-op handler: {many:10.0f} jobs/s (wanted 50000)")
     print(f"over the socket, one client, pipelined 500:    {remote:10.0f} jobs/s")
+    print(f"our client, create / fetch and complete:       {created:10.0f} / {worked:.0f} jobs/s "
+          "(wanted 40000 / 20000)")
+    print(f"no-op handlers in threads / worker processes:  {threads:10.0f} / {processes:.0f} jobs/s "
+          "(wanted 15000 / 8000)")
     print(f"one job alone, create to done, durable:        {single:10.2f} ms median (wanted 1)")
-    return {"embedded_jobs_per_s": round(many), "socket_jobs_per_s": round(remote), "alone_ms": round(single, 3)}
+    return {"embedded_jobs_per_s": round(many), "socket_jobs_per_s": round(remote), "alone_ms": round(single, 3),
+            "client_created_per_s": round(created), "client_worked_per_s": round(worked),
+            "threads_per_s": round(threads), "processes_per_s": round(processes)}
 
 
 if __name__ == "__main__":

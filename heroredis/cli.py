@@ -153,10 +153,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else list(arguments)
     if as_redis.is_asked_for(words):
         return _main_as_redis(words)
-    if words[:1] == ["worker"]:
-        from jobs.remote_worker import main as work
-
-        return work(words[1:])
     given = parser().parse_args(arguments)
     try:
         config = read_config(given)

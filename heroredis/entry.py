@@ -16,6 +16,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from jobs.cli import main as tools
 
         return tools(given)
+    if given[:1] == ["worker"]:
+        from jobs.remote_worker import main as work
+
+        return work(given[1:])
     from heroredis.cli import main as serve
 
     return serve(given)

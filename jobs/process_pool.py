@@ -186,7 +186,8 @@ class ProcessPool:
         self._workers.pop(client_id, None)
         self.manager.timekeepers.discard(client_id)
         held = self.manager.held_by(client_id)
-        is_innocent = worker.reason == Reason.CANCELLED or (status == GRACEFUL and not worker.verdict)
+        is_asked = status == GRACEFUL or (self._stopping and status == -signal.SIGTERM)
+        is_innocent = worker.reason == Reason.CANCELLED or (is_asked and not worker.verdict)
         if not is_innocent:
             logger.warning("worker process %s (pid %d) has ended: %s", worker.name, worker.process.pid,
                            worker.verdict or described(status))
