@@ -62,24 +62,34 @@ def redis_benchmark() -> str:
     return need("redis-benchmark")
 
 
-@pytest.fixture(scope="session")
-def ioredis_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which npm has installed ioredis."""
+def npm_folder(package: str, version: str, scratch: Path) -> Path:
+    """A folder in which npm has installed a package; kept for the next run."""
     need("node")
     npm = need("npm")
-    cache = Path(__file__).parent.parent / ".cache" / "ioredis"
-    if not (cache / "node_modules" / "ioredis").is_dir():
-        folder = tmp_path_factory.mktemp("npm")
-        done = subprocess.run([npm, "install", "--no-audit", "--no-fund", "--prefix", str(folder), "ioredis@5"],
-                              capture_output=True, text=True, timeout=300, check=False)
+    cache = Path(__file__).parent.parent / ".cache" / package
+    if not (cache / "node_modules" / package).is_dir():
+        done = subprocess.run([npm, "install", "--no-audit", "--no-fund", "--prefix", str(scratch),
+                               f"{package}@{version}"], capture_output=True, text=True, timeout=300, check=False)
         if done.returncode:
-            reason = f"npm could not install ioredis: {done.stderr[-300:]}"
+            reason = f"npm could not install {package}: {done.stderr[-300:]}"
             if os.environ.get("CI") == "true":
                 pytest.fail(reason)
             pytest.skip(reason)
         cache.parent.mkdir(exist_ok=True)
         if not cache.exists():
-            shutil.move(str(folder), str(cache))
+            shutil.move(str(scratch), str(cache))
         else:
-            return folder
+            return scratch
     return cache
+
+
+@pytest.fixture(scope="session")
+def ioredis_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which npm has installed ioredis."""
+    return npm_folder("ioredis", "5", tmp_path_factory.mktemp("npm"))
+
+
+@pytest.fixture(scope="session")
+def node_redis_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which npm has installed node-redis."""
+    return npm_folder("redis", "5", tmp_path_factory.mktemp("npm"))
