@@ -104,7 +104,7 @@ def extensions() -> list[object]:
         return []
     if sys.platform == "linux":  # no detour for calls inside the library: a tenth of the time of a request
         for extension in found:
-            extension.extra_compile_args += ["-fno-semantic-interposition", "-fno-plt"]
+            extension.extra_compile_args += ["-fno-semantic-interposition", "-fno-plt", "-g0"]
     return list(found)
 
 
