@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from heroredis.args import MAX_INT, MIN_INT, integer, random_count, read_int
 from heroredis.command import FIRST, command
 from heroredis.errors import NAN_OR_INFINITY, NOT_FLOAT, OVERFLOW, RedisError, syntax
@@ -12,8 +10,6 @@ from heroredis.reply import EMPTY, OK, Map, Reply
 from heroredis.scanning import read_cursor, scan_names, scan_options
 from heroredis.session.context import Context
 from heroredis.types import longdouble
-
-SMALL: Final = 512
 
 
 def _put(ctx: Context, key: bytes, field: bytes, value: bytes) -> None:
@@ -208,7 +204,8 @@ def hscan(ctx: Context, key: bytes, cursor: bytes, *options: bytes) -> Reply:
     if found is None:
         return [b"0", EMPTY]
     wanted = scan_options(cursor, options, with_type=False)
-    following, names = scan_names(ctx, wanted, found.names, SMALL)
+    small = ctx.db.limits.hash_entries if found.packed else 0
+    following, names = scan_names(ctx, wanted, found.names, small)
     flat: list[object] = []
     for name in names:
         if name in found.fields:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from heroredis.args import natural, random_count
 from heroredis.command import FIRST, FIRST_TWO, command
 from heroredis.errors import syntax
@@ -12,8 +10,6 @@ from heroredis.reply import EMPTY, Reply, SetOf
 from heroredis.scanning import read_cursor, scan_names, scan_options
 from heroredis.session.context import Context
 from heroredis.types.set import Set
-
-SMALL: Final = 512
 
 
 def _removed(ctx: Context, key: bytes, found: Set, event: str) -> None:
@@ -160,7 +156,7 @@ def sscan(ctx: Context, key: bytes, cursor: bytes, *options: bytes) -> Reply:
     if found is None:
         return [b"0", EMPTY]
     wanted = scan_options(cursor, options, with_type=False)
-    small = SMALL if found.integers else 0
+    small = ctx.db.limits.set_entries if found.packed else 0
     following, names = scan_names(ctx, wanted, found.names, small)
     members = found.members
     return [b"%d" % following, [name for name in names if name in members]]
