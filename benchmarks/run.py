@@ -23,13 +23,14 @@ from benchmarks import (  # noqa: E402
     job_cycle,
     jobs_search,
     persistence,
+    punctuality,
     start_and_idle,
 )
 from heroredis.form import is_compiled  # noqa: E402
 
 QUESTIONS = {"redis": against_redis.measure, "jobs": job_cycle.measure, "start": start_and_idle.measure,
              "hot_path": hot_path.measure, "search": jobs_search.measure, "redis_kept": against_redis.measure_kept,
-             "persistence": persistence.measure}
+             "persistence": persistence.measure, "punctuality": punctuality.measure}
 
 
 def main() -> int:
