@@ -30,6 +30,7 @@ check: $(VENV)/.packages  ## types and style
 	$(BIN)/ruff check .
 
 bench: setup  ## measure beside the peers, in one run
+	@$(BIN)/python -m pip install -q --disable-pip-version-check "lmdb>=1.6,<4" "rocksdict>=0.3.29,<1" "ZODB>=6,<7" || true
 	$(BIN)/python benchmarks/run.py $(ARGS)
 
 docs: $(VENV)/.packages  ## write the generated pages

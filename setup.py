@@ -41,6 +41,7 @@ HOT = [
     "ourdb/batch.py",
     "ourdb/chunk.py",
     "ourdb/commit.py",
+    "ourdb/compact.py",
     "ourdb/feed.py",
     "ourdb/index.py",
     "ourdb/log.py",

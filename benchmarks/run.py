@@ -1,6 +1,6 @@
 """`make bench`: all questions in one run, beside the peers; a table on the screen, JSON in benchmarks/results/.
 
-`python benchmarks/run.py [--quick] [redis] [jobs] [start] [search]`
+`python benchmarks/run.py [--quick] [redis] [jobs] [start] [search] [ourdb]`
 """
 
 from __future__ import annotations

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from ourdb.checksum import crc32
-from ourdb.files import Files
+from ourdb.files import File, Files
 from ourdb.index import PAGE_BYTES
 from ourdb.recovery import Recovered
 from ourdb.segment import Segments
@@ -19,6 +19,7 @@ MAGIC: Final = b"OURDBCKP"
 VERSION: Final = 1
 HEAD: Final = struct.Struct("<8sHHIIIQQQQ")
 PAGE_HEAD: Final = struct.Struct("<Q")
+PIECE: Final = 64 * 1024
 REDIRECT: Final = struct.Struct("<QQ")
 
 
@@ -37,28 +38,53 @@ def mark_of(state: Recovered) -> Mark:
     return Mark(state.segment, state.offset, state.next_id, state.next_lsn, state.last_time)
 
 
-def save(files: Files, mark: Mark, pages: Iterable[tuple[int, bytes]], redirects: dict[int, int]) -> None:
-    """Write it beside the old one and swap them. OSError when the disk refuses; the old one then stays."""
-    body = bytearray()
-    count = 0
-    for number, data in pages:
-        body += PAGE_HEAD.pack(number)
-        body += data
-        count += 1
-    for record_id, position in redirects.items():
-        body += REDIRECT.pack(record_id, position)
-    head = HEAD.pack(MAGIC, VERSION, 0, count, mark.segment, mark.offset, mark.next_id, mark.next_lsn, mark.last_time,
-                     len(redirects))
-    file = files.open(TEMPORARY, write=True, create=True)
+def save(files: Files, mark: Mark, count: int, pages: Iterable[tuple[int, bytes]], redirects: dict[int, int],
+         ready: Callable[[], bool]) -> bool:
+    """Write `count` pages beside the old checkpoint, piece by piece, and swap the two when `ready` says that the log is
+    synced up to what the pages hold. OSError when the disk refuses; the old one then stays."""
+    out = _Output(files.open(TEMPORARY, write=True, create=True))
     try:
-        file.write(head, 0)
-        file.write(body, HEAD.size)
-        file.write(struct.pack("<I", crc32(body, crc32(head))), HEAD.size + len(body))
-        file.sync()
+        out.add(HEAD.pack(MAGIC, VERSION, 0, count, mark.segment, mark.offset, mark.next_id, mark.next_lsn,
+                          mark.last_time, len(redirects)))
+        for number, data in pages:
+            out.add(PAGE_HEAD.pack(number))
+            out.add(data)
+        for record_id, position in redirects.items():
+            out.add(REDIRECT.pack(record_id, position))
+        out.end()
+        if not ready():
+            return False
     finally:
-        file.close()
+        out.file.close()
     files.rename(TEMPORARY, NAME)
     files.sync_folder()
+    return True
+
+
+class _Output:
+    """The file and the CRC of what was written to it."""
+
+    def __init__(self, file: File) -> None:
+        self.file: Final = file
+        self._buffer = bytearray()
+        self._offset = 0
+        self._crc = 0
+
+    def add(self, data: bytes) -> None:
+        self._buffer += data
+        if len(self._buffer) >= PIECE:
+            self._write()
+
+    def _write(self) -> None:
+        self._crc = crc32(self._buffer, self._crc)
+        self.file.write(self._buffer, self._offset)
+        self._offset += len(self._buffer)
+        self._buffer.clear()
+
+    def end(self) -> None:
+        self._write()
+        self.file.write(struct.pack("<I", self._crc), self._offset)
+        self.file.sync()
 
 
 def load(files: Files, segments: Segments) -> Recovered:

@@ -12,6 +12,7 @@ from ourdb.record import HEADER, HEADER_SIZE, OFFSET_MASK, write_crc
 
 PART: Final = 64 * 1024
 """Bytes that are written in one piece."""
+bytes(8 * 1024 * 1024)  # given back at once: glibc keeps freed blocks up to this size from now on, for the next batch
 
 
 class Tail:

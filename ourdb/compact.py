@@ -16,7 +16,7 @@ from ourdb.batch import FULL
 from ourdb.checksum import crc32
 from ourdb.errors import CorruptRecord, OurDBError, StoreClosed, StoreFull
 from ourdb.index import PAGE, PAGE_BITS, Index
-from ourdb.log import ALWAYS, Log
+from ourdb.log import Log
 from ourdb.record import (
     BODY,
     CRC,
@@ -32,8 +32,12 @@ from ourdb.recovery import Window, walk
 from ourdb.segment import Fault, Segment, Segments, segment_name
 
 FLUSH: Final = 1024 * 1024
+SYNC_AFTER: Final = 8 * 1024 * 1024
+"""Small helpings leave the disk to the writers between them."""
 BREATHE_EVERY: Final = 64
 """Records after which other threads get their turn."""
+BREATH_S: Final = 0.00005
+"""Long enough to be a real pause: a thread that only offers the interpreter's lock mostly takes it back itself."""
 DROP_ALL: Final = 1 << 40
 
 
@@ -71,6 +75,7 @@ class _Output:
         self._current: Segment | None = None
         self._buffer = bytearray()
         self._offset = 0
+        self._unsynced = 0
         self._first_lsn = 0
         self._next_id = 1
         self._dropped = 0
@@ -107,6 +112,10 @@ class _Output:
 
     def _flush(self, segment: Segment) -> None:
         segment.write(self._buffer, self._offset - len(self._buffer))
+        self._unsynced += len(self._buffer)
+        if self._unsynced >= SYNC_AFTER:
+            segment.sync()
+            self._unsynced = 0
         self._buffer = bytearray()
 
     def end(self, last_lsn: int) -> None:
@@ -184,7 +193,7 @@ class Compaction:
             yield record, window.payload(record)
             offset = (record.position & OFFSET_MASK) + record.length
             if not count % BREATHE_EVERY:
-                time.sleep(0)
+                time.sleep(BREATH_S)
                 if self._log.stopping:
                     raise StoreClosed("the store was closed during the compaction")
                 self._progress(self._done + offset, self._total)
@@ -271,7 +280,7 @@ class Compaction:
         manifest.finish(segments.files, numbers, self._old)
         self._translate()
         with contextlib.suppress(OurDBError):  # its records are taken back, or nothing is written any more
-            log.flush(ALWAYS)
+            log.flush_gently()
         redirects = self._redirects(self._moved_ids())
         with log.mutex:
             log.state.redirects = redirects
@@ -285,7 +294,7 @@ class Compaction:
         for number in sorted(index.pages):
             with self._log.mutex:
                 self._translate_page(index, number, moved)
-            time.sleep(0)
+            time.sleep(BREATH_S)
 
     def _translate_page(self, index: Index, number: int, moved: set[int]) -> None:
         page = index.pages.get(number)
@@ -307,9 +316,12 @@ class Compaction:
         ignored: list[Fault] = []
         for number in order[order.index(last) + 1 :]:
             segment = self._segments.by_number[number]
-            for record in walk(Window(segment), SEGMENT_HEADER_SIZE, segment.head.first_lsn - 1, ignored):
+            records = walk(Window(segment), SEGMENT_HEADER_SIZE, segment.head.first_lsn - 1, ignored)
+            for count, record in enumerate(records, 1):
                 if record.previous >> 32 in old:
                     yield record.record_id
+                if not count % BREATHE_EVERY:
+                    time.sleep(BREATH_S)
 
     def _redirects(self, ids: Iterator[int]) -> dict[int, int]:
         return {record_id: self._newest.get(record_id) for record_id in ids}

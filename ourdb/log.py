@@ -210,11 +210,20 @@ class Log:
             if always or state.offset > SEGMENT_HEADER_SIZE:
                 self.roll()
             number, lsn = state.segment, state.next_lsn
-        self.flush(ALWAYS)
+        self.flush_gently()
         with self.mutex:
             if state.segment == number and number not in self.segments.by_number and not self._holds(number):
                 self.segments.make(number, max(state.last_time, self.now()), lsn, state.next_id)
         return lsn
+
+    def flush_gently(self) -> None:
+        """Commit, synced. Most is synced before the committer's turn, so that writers hardly wait."""
+        try:
+            self.segments.sync()
+        except OSError as error:
+            self.committer.failure = f"a sync failed, what is on disk is unknown: {error}"
+            raise StoreFailed(self.committer.failure) from error
+        self.flush(ALWAYS)
 
     def _holds(self, number: int) -> bool:
         """Whether records for a segment wait to be written: then the committer makes it."""
@@ -363,6 +372,7 @@ class Log:
                 else:
                     segment = self.segments.by_number[chunk.segment]
                     segment.file.truncate(chunk.base)
+                    segment.dirty = True
                     segment.sync()
                 for record_id, previous in chunk.previous():
                     if previous >> 32 in self.moved:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import mmap
 from typing import Final
+
+from librt.threading import Lock
 
 from ourdb import manifest
 from ourdb.errors import CorruptRecord
@@ -46,6 +49,8 @@ class Segment:
         self._misses = 0
         self.dirty = False
         """Written to and not synced since."""
+        self._broken = False
+        self._syncing: Final = Lock()
 
     def read(self, start: int, end: int) -> bytes:
         """Bytes from `start` to `end`; fewer where the file ends."""
@@ -72,8 +77,19 @@ class Segment:
         self.file.write(data, offset)
 
     def sync(self) -> None:
-        self.dirty = False
-        self.file.sync()
+        """Threads that come while one syncs wait for it: its sync may be the one that they rely on. After a failure
+        every sync fails, since the system forgets what it could not write."""
+        with self._syncing:
+            if self._broken:
+                raise OSError(errno.EIO, "an earlier sync failed", self.file.name)
+            if not self.dirty:
+                return
+            self.dirty = False
+            try:
+                self.file.sync()
+            except BaseException:
+                self.dirty = self._broken = True
+                raise
 
     def close(self) -> None:
         """The mapping goes when its last reader lets go of it."""
@@ -224,7 +240,7 @@ class Segments:
         """Sync what was written; oldest first."""
         for number in self.order:
             segment = self.by_number.get(number)
-            if segment is not None and segment.dirty:
+            if segment is not None:
                 segment.sync()
 
     def close(self) -> None:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Iterator
 from typing import Final
 
 from ourdb import checkpoint
 from ourdb.files import Files
-from ourdb.log import ALWAYS, Log
+from ourdb.index import PAGE_BYTES
+from ourdb.log import Log
 from ourdb.record import SEGMENT_HEADER_SIZE
 
 PAGES_AT_ONCE: Final = 64
@@ -64,22 +66,29 @@ class Snapshots:
             mark, undone = log.durable, log.undone
             redirects = dict(log.state.redirects)
             numbers = sorted(log.state.index.pages)
-        pages: list[tuple[int, bytes]] = []
-        for start in range(0, len(numbers), PAGES_AT_ONCE):
+
+        def ready() -> bool:
             if self._stopped:
                 return False
+            log.flush_gently()
             with log.mutex:
-                for number in numbers[start : start + PAGES_AT_ONCE]:
-                    page = log.state.index.pages.get(number)
-                    if page is not None:
-                        pages.append((number, page.tobytes()))
-        log.flush(ALWAYS)
-        with log.mutex:
-            if log.undone != undone or mark.segment not in log.segments.by_number:
-                return False
-        log.segments.sync()
-        checkpoint.save(self._files, mark, pages, redirects)
-        return True
+                if log.undone != undone or mark.segment not in log.segments.by_number:
+                    return False
+            return True
+
+        return checkpoint.save(self._files, mark, len(numbers), self._pages(numbers), redirects, ready)
+
+    def _pages(self, numbers: list[int]) -> Iterator[tuple[int, bytes]]:
+        """Copies, a few at a time, so that appends hardly wait."""
+        empty = bytes(PAGE_BYTES)
+        for start in range(0, len(numbers), PAGES_AT_ONCE):
+            if self._stopped:  # the checkpoint will not be ready
+                return
+            pages = self._log.state.index.pages
+            with self._log.mutex:
+                copies = [(number, pages[number].tobytes() if number in pages else empty)
+                          for number in numbers[start : start + PAGES_AT_ONCE]]
+            yield from copies
 
     def save_closed(self) -> None:
         """Save the last one: nothing is appended any more and everything is synced."""
@@ -88,5 +97,6 @@ class Snapshots:
         if state.segment not in log.segments.by_number:
             log.segments.make(state.segment, state.last_time, state.next_lsn, state.next_id)
             state.offset = SEGMENT_HEADER_SIZE
-        pages = [(number, page.tobytes()) for number, page in sorted(state.index.pages.items())]
-        checkpoint.save(self._files, checkpoint.mark_of(state), pages, state.redirects)
+        pages = sorted(state.index.pages.items())
+        checkpoint.save(self._files, checkpoint.mark_of(state), len(pages),
+                        ((number, page.tobytes()) for number, page in pages), state.redirects, lambda: True)

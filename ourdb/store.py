@@ -96,6 +96,7 @@ class OurDB:
             state.faults.append(Fault(segment.file.name, state.offset, state.cut,
                                       "torn tail of an unfinished write, cut off"))
             state.cut = 0
+        segment.dirty = True  # what is there may never have been synced
         segment.sync()
 
     def _redirect(self, record_id: int) -> int:
