@@ -17,11 +17,13 @@ from ourdb.errors import (
     StoreLocked,
     UnknownFormat,
 )
+from ourdb.front import AsyncOurDB
 from ourdb.reading import Change, Version
 from ourdb.segment import Fault
 from ourdb.store import OurDB
 
 __all__ = [
-    "Change", "Commit", "CorruptRecord", "CursorTooOld", "Fault", "InvalidId", "NotFound", "OurDB", "OurDBError",
-    "ReadOnly", "RecordTooLarge", "StoreClosed", "StoreFailed", "StoreFull", "StoreLocked", "UnknownFormat", "Version",
+    "AsyncOurDB", "Change", "Commit", "CorruptRecord", "CursorTooOld", "Fault", "InvalidId", "NotFound", "OurDB",
+    "OurDBError", "ReadOnly", "RecordTooLarge", "StoreClosed", "StoreFailed", "StoreFull", "StoreLocked",
+    "UnknownFormat", "Version",
 ]

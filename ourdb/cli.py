@@ -17,6 +17,7 @@ from ourdb.check import check
 from ourdb.errors import OurDBError
 from ourdb.files import Files
 from ourdb.legacy import import_legacy
+from ourdb.repair import repair
 from ourdb.store import OurDB
 
 FAULTY: Final = 1
@@ -124,6 +125,15 @@ def run_backup(options: argparse.Namespace) -> int:
     return FAULTY if faults else 0
 
 
+def run_repair(options: argparse.Namespace) -> int:
+    done = repair(Files(options.store), Files(options.target), progress(options, "repair"))
+    for loss in done.losses:
+        print(f"lost: {loss}")
+    print(f"{done.saved} records saved, {done.ids} living ids, {len(done.losses)} losses; "
+          f"the repaired store is {options.target}, the damaged one was left as it is")
+    return FAULTY if done.losses else 0
+
+
 def run_compact(options: argparse.Namespace) -> int:
     if options.versions is None and options.days is None and not options.drop_deleted:
         print("ourdb: say what to drop: --versions, --days or --drop-deleted", file=sys.stderr)
@@ -171,6 +181,10 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("target", type=Path)
     one.add_argument("--no-verify", action="store_true", help="do not read the copy afterwards")
     one.set_defaults(run=run_backup)
+    one = commands.add_parser("repair", help="save what can be saved of a damaged store into a new one")
+    one.add_argument("store", type=existing)
+    one.add_argument("target", type=Path, metavar="new-store")
+    one.set_defaults(run=run_repair)
     one = commands.add_parser("compact", help="drop old versions and give their space back")
     one.add_argument("store", type=existing)
     one.add_argument("--versions", type=int, metavar="N", help="keep the last N versions of each id")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import threading
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Generator
+from functools import partial
+from typing import Any, Final
 
 logger = logging.getLogger("ourdb")
 
@@ -18,6 +21,7 @@ class Commit:
         self.error: BaseException | None = None
         self._lock: Final = threading.Lock()
         self._callbacks: list[Callable[[Commit], None]] = []
+        self._waiters: Final[dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]]] = {}
         self._event: threading.Event | None = None
 
     def add_callback(self, callback: Callable[[Commit], None], /) -> None:
@@ -27,6 +31,21 @@ class Commit:
                 self._callbacks.append(callback)
                 return
         callback(self)
+
+    def __await__(self) -> Generator[Any, None, None]:
+        """Until it has ended; raises its error. Any number may await it, each can be cancelled alone."""
+        if not self.done:
+            loop = asyncio.get_running_loop()
+            waiter: asyncio.Future[None] = loop.create_future()
+            with self._lock:
+                waiters = self._waiters.setdefault(loop, [])
+                waiters.append(waiter)
+            if len(waiters) == 1:
+                self.add_callback(partial(_release_in, loop, waiters))
+            yield from waiter
+        error = self.error
+        if error is not None:
+            raise error
 
     def finish(self, error: BaseException | None) -> None:
         with self._lock:
@@ -54,3 +73,15 @@ class Commit:
         error = self.error
         if error is not None:
             raise error
+
+
+def _release_in(loop: asyncio.AbstractEventLoop, waiters: list[asyncio.Future[None]], commit: Commit) -> None:
+    """One wake-up of the loop for all who wait in it. A loop that was closed has nobody left who waits."""
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(_release, waiters)
+
+
+def _release(waiters: list[asyncio.Future[None]]) -> None:
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_result(None)

@@ -25,7 +25,7 @@ from ourdb.record import (
     place,
     unpack,
 )
-from ourdb.segment import Segments
+from ourdb.segment import Segment, Segments
 
 MAX_DEPTH: Final = 1 << 48
 
@@ -137,9 +137,11 @@ class Reader:
             if position and position >> 32 not in self._segments.salts:
                 position = self._follow(record_id)
 
-    def _feeds(self, since: int, end: int, live: Live | None) -> Iterator[Block]:
-        segments = self._segments
-        order = [segments.by_number[number] for number in segments.order]
+    def _order(self) -> list[Segment]:
+        """The log as it is now; who holds it can go on reading what a compaction takes away."""
+        return [self._segments.by_number[number] for number in self._segments.order]
+
+    def _feeds(self, order: list[Segment], since: int, end: int, live: Live | None) -> Iterator[Block]:
         for at, segment in enumerate(order):
             if at + 1 < len(order) and order[at + 1].head.first_lsn <= since + 1:
                 continue
@@ -159,11 +161,11 @@ class Reader:
     def changes(self, since: int, end: int) -> Iterator[Change]:
         """Records on disk with log sequence numbers above `since` and below `end`, damage stepped over; a batch only
         as a whole. CursorTooOld when a compaction has dropped some of them."""
-        segments = self._segments
-        dropped = max((segments.by_number[number].head.dropped for number in segments.order), default=0)
+        order = self._order()
+        dropped = max((segment.head.dropped for segment in order), default=0)
         if 0 < since < dropped:
             raise CursorTooOld(f"changes after {since} were dropped, up to {dropped}: begin again at 0")
-        return chain.from_iterable(_as_changes(self._feeds(since, end, None)))
+        return chain.from_iterable(_as_changes(self._feeds(order, since, end, None)))
 
     def scan_log(self, index: Index, first: int, last: int, mark: Mark) -> Iterator[tuple[int, bytes]]:
         """(id, newest value) as it was at the mark, in the order in which the values were written."""
@@ -171,7 +173,7 @@ class Reader:
         known = set(order[: order.index(mark.segment) + 1]) if mark.segment in order else set(order)
         live = Live(index, first, last, known, mark.segment, mark.offset, partial(self._was_newest, index,
                                                                                    mark.next_lsn))
-        return chain.from_iterable(_as_pairs(self._feeds(0, mark.next_lsn, live)))
+        return chain.from_iterable(_as_pairs(self._feeds(self._order(), 0, mark.next_lsn, live)))
 
     def _was_newest(self, index: Index, end: int, record_id: int, lsn: int) -> bool:
         """Whether the record with this number is the newest of its id below `end`; it went on or moved meanwhile."""

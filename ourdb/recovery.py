@@ -169,18 +169,28 @@ def _enter(segment: Segment, state: Recovered) -> None:
         state.next_lsn = head.first_lsn
 
 
-def _suspect(segment: Segment, fault: Fault, lsn: int, state: Recovered) -> Record | None:
-    """The record that stood in damaged bytes, when its size, number and link fit exactly: then its id can be believed,
-    and reads of it have to fail rather than find an older version."""
-    data = segment.file.read(HEADER_SIZE, fault.offset)
-    if len(data) < HEADER_SIZE:
-        return None
-    _, kind, flags, _, size, record_id, found, _, previous = HEADER.unpack(data)
-    if size + HEADER_SIZE != fault.length or found != lsn or kind not in (VALUE, TOMBSTONE):
-        return None
-    if previous != state.index.get(record_id) & POSITION_MASK or not (previous or record_id == state.next_id):
-        return None
-    return Record(segment.number << 32 | fault.offset, VALUE, flags, size, record_id, found, 0, previous)
+def _suspects(segment: Segment, fault: Fault, lsn: int, state: Recovered) -> list[Record]:
+    """The records that stood in damaged bytes, when sizes, numbers and links all fit exactly: then their ids can be
+    believed, and reads of these have to fail rather than find an older version."""
+    found: list[Record] = []
+    newest: dict[int, int] = {}
+    next_id = state.next_id
+    at, end = fault.offset, fault.offset + fault.length
+    while at < end:
+        data = segment.file.read(HEADER_SIZE, at)
+        if len(data) < HEADER_SIZE:
+            return []
+        _, kind, flags, _, size, record_id, stored, _, previous = HEADER.unpack(data)
+        before = newest.get(record_id, state.index.get(record_id) & POSITION_MASK)
+        if stored != lsn + len(found) or kind not in (VALUE, TOMBSTONE) or previous != before:
+            return []
+        if not previous and record_id != next_id:
+            return []
+        next_id = max(next_id, record_id + 1)
+        newest[record_id] = segment.number << 32 | at
+        found.append(Record(newest[record_id], VALUE, flags, size, record_id, stored, 0, previous))
+        at += HEADER_SIZE + size
+    return found if at == end else []
 
 
 class _Batches:
@@ -281,8 +291,7 @@ def _read_carefully(window: Window, batches: _Batches, state: Recovered) -> bool
     lsn = state.next_lsn
     for record in walk(window, state.offset, lsn - 1, state.faults):
         for fault in state.faults[known:]:
-            suspect = _suspect(window.segment, fault, lsn, state)
-            if suspect is not None:
+            for suspect in _suspects(window.segment, fault, lsn, state):
                 batches.add_suspect(suspect)
         batches.add(record, len(state.faults) > known)
         known = len(state.faults)

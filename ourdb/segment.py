@@ -46,6 +46,8 @@ class Segment:
         self.file: Final = file
         self.map: mmap.mmap | None = None
         self.mapped = 0
+        self.mappable = True
+        """False for a file that another process may cut: a mapping of what is gone kills the process."""
         self._misses = 0
         self.dirty = False
         """Written to and not synced since."""
@@ -62,7 +64,7 @@ class Segment:
     def _reach(self, end: int) -> bool:
         """Map the file anew when enough was read behind the mapping for this to pay."""
         self._misses += 1
-        if self._misses <= self.mapped >> MISSES_SHIFT or self.file.size() < end:
+        if not self.mappable or self._misses <= self.mapped >> MISSES_SHIFT or self.file.size() < end:
             return False
         self._misses = 0
         mapping = self.file.map()
@@ -168,6 +170,25 @@ class Segments:
         by_number = self.by_number
         counted = [number for number in by_number if number not in self.retired]
         self.order = sorted(counted, key=lambda number: (by_number[number].head.first_lsn, number))
+        if not self._write:
+            for number in counted:
+                by_number[number].mappable = number != self.order[-1]
+
+    def look_again(self, faults: list[Fault]) -> bool:
+        """Open what a writer has added; False when it has replaced some, then all are opened anew."""
+        names = manifest.settle(self.files, False)
+        if all(number in names for number in self.by_number):
+            self._names = names
+            with contextlib.suppress(FileNotFoundError):
+                for number in sorted(names.keys() - self.by_number.keys()):
+                    self._open(number, [])
+                self._sort()
+                return True
+        old = list(self.by_number)
+        self.by_number.clear()
+        self._open_all(faults)
+        self.let_go([number for number in old if number not in self.by_number])
+        return False
 
     def get(self, number: int) -> Segment:
         segment = self.by_number.get(number)

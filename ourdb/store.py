@@ -22,7 +22,7 @@ from ourdb.files import Files, Lock
 from ourdb.log import ALWAYS, DURABILITIES, MAX_ID, Log, now_ms
 from ourdb.reading import Change, Reader, Version
 from ourdb.record import DELETED_BIT, POSITION_MASK, SEGMENT_HEADER_SIZE
-from ourdb.recovery import Recovered, recover
+from ourdb.recovery import recover
 from ourdb.segment import Fault, Segments
 from ourdb.snapshot import Snapshots
 
@@ -68,7 +68,7 @@ class OurDB:
             self._segments: Final = Segments(self._files, not read_only, faults)
             state = recover(checkpoint.load(self._files, self._segments), self._segments)
             state.faults[:0] = faults
-            self._state: Final[Recovered] = state
+            self._state = state
             if not read_only:
                 self._prepare_tail(clock)
         except BaseException:
@@ -211,6 +211,13 @@ class OurDB:
         self._log.flush(level)
         return record_id
 
+    def set_batch(self, items: Iterable[tuple[bytes | None, int]], *, durability: str | None = None) -> list[int]:
+        """Keep (data, id or 0) pairs, all or none of them after a crash; data None deletes. Returns their ids."""
+        level = self._durability if durability is None else _level(durability)
+        ids = self.append_batch(items)
+        self._log.flush(level)
+        return ids
+
     def delete(self, id: int, *, durability: str | None = None) -> None:
         """Delete; the history stays. Returns once it is durable. Raises NotFound."""
         level = self._durability if durability is None else _level(durability)
@@ -288,7 +295,7 @@ class OurDB:
         """(id, newest value) of the living ids from `first` to `last`; damaged ones are stepped over.
 
         order: "id" = upwards, each as it is when its turn comes; "log" = in the order in which the values were written
-        (many times faster), all as they were committed at the call."""
+        (many times faster), all as they were committed at the call, save versions that a compaction drops meanwhile."""
         if self._closed:
             raise StoreClosed("the store is closed")
         if order == "log":
@@ -327,6 +334,20 @@ class OurDB:
             self._log.flush(ALWAYS)
             mark = self._log.durable
             return copy_store(self._segments, mark.segment, mark.offset, Files(path), progress)
+
+    def refresh(self) -> int:
+        """A store that was opened for reading takes in what the writer has written since. Returns `last_lsn`."""
+        if self._closed:
+            raise StoreClosed("the store is closed")
+        if self._read_only:
+            state, faults = self._state, list[Fault]()
+            whole = self._segments.look_again(faults)
+            segment = self._segments.by_number.get(state.segment)
+            if not whole or segment is None or segment.file.size() < state.offset:
+                state = checkpoint.load(self._files, self._segments)
+                state.faults.extend(faults)
+            self._state = recover(state, self._segments)
+        return self._state.next_lsn - 1
 
     def changes(self, since: int = 0) -> Iterator[Change]:
         """Every record that is written, in order, with a log sequence number above `since`. Raises CursorTooOld."""
