@@ -100,13 +100,14 @@ def copy_store(segments: Segments, last: int, end: int, target: Files, progress:
         _refuse_strangers(copier, there, parts)
         for segment, size in parts:
             copier.segment(segment, size, set(there.values()))
+        _save(target, _planned(copier, parts))
         old = sorted(set(there) - {segment.number for segment, _ in parts})
         if copier.new or old:
             manifest.save(target, copier.new, old)
             manifest.finish(target, copier.new, old)
         with contextlib.suppress(FileNotFoundError):
             target.unlink(manifest.CHECKPOINT)
-        _save(target, parts)
+        _save(target, {(segment.number, segment.salt): size for segment, size in parts})
         copier.result.removed = len(old)
         return copier.result
     finally:
@@ -145,9 +146,14 @@ def _load(target: Files) -> dict[tuple[int, int], int]:
     return known
 
 
-def _save(target: Files, parts: list[tuple[Segment, int]]) -> None:
+def _planned(copier: _Copier, parts: list[tuple[Segment, int]]) -> dict[tuple[int, int], int]:
+    """What is known before the new files get their names, so that an interrupted backup can be told from a stranger."""
+    return {(segment.number, segment.salt): 0 for segment, _ in parts} | copier.known
+
+
+def _save(target: Files, known: dict[tuple[int, int], int]) -> None:
     """One line per segment: number, salt, synced size."""
-    text = "".join(f"{segment.number} {segment.salt} {size}\n" for segment, size in parts)
+    text = "".join(f"{number} {salt} {size}\n" for (number, salt), size in known.items())
     file = target.open(TEMPORARY, write=True, create=True)
     try:
         file.write(text.encode("ascii"), 0)

@@ -32,7 +32,8 @@ class Committer:
     on that of a caller who waits anyway. One at a time has the turn."""
 
     def __init__(self, take: Callable[[], Flight], write: Callable[[Chunk], None],
-                 sync: Callable[[], None], written: Callable[[], None], undo: Callable[[], list[Commit]]) -> None:
+                 sync: Callable[[], None], written: Callable[[], None], undo: Callable[[], list[Commit]],
+                 synced_late: Callable[[], None]) -> None:
         self.failure = ""
         """Why nothing is written any more; empty = all is well."""
         self._turn: Final = threading.Lock()
@@ -41,6 +42,7 @@ class Committer:
         self._sync: Final = sync
         self._written: Final = written
         self._undo: Final = undo
+        self._synced_late: Final = synced_late
         self._wake: Final[SimpleQueue[bool]] = SimpleQueue()
         self._unsynced_since = 0.0
         self._runner: Final = threading.Thread(target=self._run, name="ourdb-committer", daemon=True)
@@ -88,6 +90,7 @@ class Committer:
         self._unsynced_since = 0.0
         try:
             self._sync()
+            self._synced_late()
         except Exception as error:
             self.failure = f"a sync failed, what is on disk is unknown: {error}"
 

@@ -37,14 +37,15 @@ class _Checker:
         self._state: Final = Recovered()
         self._done = 0
 
-    def run(self) -> Recovered:
+    def run(self, synced: int) -> Recovered:
+        """`synced`: up to where the checkpoint shows that all was synced."""
         report = self._report
         order = [self._segments.by_number[number] for number in self._segments.order]
         report.segments = len(order)
         report.size = sum(segment.file.size() for segment in order)
         for segment in order:
             self._links(segment)
-        state = recover(Recovered(), self._segments)
+        state = recover(Recovered(), self._segments, synced)
         report.faults.extend(state.faults)
         if state.cut:
             name = self._segments.get(state.segment).file.name
@@ -89,9 +90,9 @@ def check(files: Files, progress: Progress = no_progress) -> Report:
     report = Report()
     segments = Segments(files, False, report.faults)
     try:
-        full = _Checker(segments, report, progress).run()
-        report.live_bytes = _live_bytes(segments, full)
         saved = checkpoint.load(files, segments)
+        full = _Checker(segments, report, progress).run(saved.segment << 32 | saved.offset)
+        report.live_bytes = _live_bytes(segments, full)
         if saved.segment:
             quick = recover(saved, segments)
             if quick.next_lsn == full.next_lsn and not full.faults and not _same(quick, full):

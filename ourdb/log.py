@@ -84,7 +84,7 @@ class Log:
         self._is_tombstone: Callable[[int], bool] | None = None
         self._after_batch: Callable[[], None] | None = None
         self.committer: Final = Committer(self._take, self._write, segments.sync,
-                                          self._written, self._undo)
+                                          self._written, self._undo, self._synced_late)
 
     def start(self, time_at: Callable[[int], int], is_tombstone: Callable[[int], bool],
               after_batch: Callable[[], None]) -> None:
@@ -112,7 +112,7 @@ class Log:
             if self._closed or self.committer.failure:
                 self._refuse()
             if len(data) > self._max_record:
-                self._too_large(data)
+                raise RecordTooLarge(f"{len(data)} bytes are more than {self._max_record}")
             state = self.state
             if record_id == 0:
                 record_id = state.next_id
@@ -164,7 +164,7 @@ class Log:
                 size += HEADER_SIZE
                 continue
             if len(data) > self._max_record:
-                self._too_large(data)
+                raise RecordTooLarge(f"{len(data)} bytes are more than {self._max_record}")
             size += HEADER_SIZE + len(data)
             record_id = record_id or next_id
             next_id = max(next_id, record_id + 1)
@@ -182,9 +182,6 @@ class Log:
         if self._closed:
             raise StoreClosed("the store is closed")
         raise StoreFailed(self.committer.failure)
-
-    def _too_large(self, data: bytes) -> None:
-        raise RecordTooLarge(f"{len(data)} bytes are more than the {self._max_record} that a record may have")
 
     def _roll_before(self, size: int) -> None:
         """Begin a new segment when this one has no room."""
@@ -264,15 +261,12 @@ class Log:
         state.offset += size
 
     def _begin_chunk(self) -> Chunk:
-        state = self.state
-        chunk = Chunk(state.segment, state.offset, state.next_lsn)
+        chunk = self._chunk = Chunk(self.state.segment, self.state.offset, self.state.next_lsn)
         self._chunks.append(chunk)
-        self._chunk = chunk
         return chunk
 
     def _follow(self, record_id: int) -> int:
-        find = self.moved_to
-        return 0 if find is None else find(record_id)
+        return 0 if self.moved_to is None else self.moved_to(record_id)
 
     def _later(self, now: int, previous: int) -> int:
         """The clock went back: the time of a version must not."""
@@ -355,6 +349,10 @@ class Log:
             offset += len(part)
         self.bytes_written += chunk.size()
 
+    def _synced_late(self) -> None:
+        with self.mutex:
+            self._synced = True
+
     def _written(self) -> None:
         self._flight = []
         self.durable = self._taken
@@ -399,5 +397,3 @@ class Log:
         with contextlib.suppress(CorruptRecord):
             return is_tombstone(position)
         return False
-
-

@@ -31,7 +31,7 @@ WINDOW: Final = 256 * 1024
 """Small enough to stay in the cache of the processor and in the heap."""
 CRC_MASK: Final = (1 << 32) - 1
 NO_RECORD: Final = "these bytes are no valid record"
-LOST_MEMBER: Final = "this batch has lost a member in an unfinished write"
+LOST_MEMBER: Final = "an unfinished write: something before it is lost and nothing shows that it was ever synced"
 _BEGIN: Final = re.compile(rb"(?=[\x01\x02][\x00-\x07]\x00\x00)", re.DOTALL)
 
 
@@ -145,15 +145,16 @@ class Recovered:
         self.offset = (record.position & OFFSET_MASK) + record.length
 
 
-def recover(state: Recovered, segments: Segments) -> Recovered:
-    """Read every segment from where `state` (a checkpoint, or nothing) ends."""
+def recover(state: Recovered, segments: Segments, synced: int = 0) -> Recovered:
+    """Read every segment from where `state` (a checkpoint, or nothing) ends. `synced`: a position in the last segment
+    up to which everything is known to have been synced."""
     order = segments.order
     start = order.index(state.segment) if state.segment in order else 0
     for number in order[start:]:
         segment = segments.by_number[number]
         if number != state.segment or not state.offset:
             _enter(segment, state)
-        _read_segment(segment, segments.by_number, state, last=number == order[-1])
+        _read_segment(segment, segments.by_number, state, number == order[-1], synced)
         state.next_lsn = max(state.next_lsn, segment.head.last_lsn + 1)
     return state
 
@@ -198,22 +199,28 @@ class _Batches:
 
     def __init__(self, state: Recovered, segments: dict[int, Segment], last: bool) -> None:
         self.held: Final[list[Record]] = []
-        """From the first batch on that lost a member: counts only when a later record shows that it was synced."""
+        """From the first damage on: counts only when a later record shows that it was synced."""
+        self._holding = False
         self._batch: Final[list[Record]] = []
         self._damaged = False
         self._state: Final = state
         self._segments: Final = segments
         self._last: Final = last
 
-    def add(self, record: Record, lost: bool) -> None:
-        """`lost`: there was damage before it."""
+    def add(self, record: Record, lost: bool, synced: bool) -> None:
+        """`lost`: there was damage before it. `synced`: all before it is known to have been."""
+        synced = synced or bool(record.flags & SYNCED)
         if self._batch and not record.flags & CONTINUED:
             self._damaged = True
             self._end_batch()
-        if self.held and record.flags & SYNCED:
+        if self.held and synced:
             for member in self.held:
                 self._state.take(member, self._segments)
             self.held.clear()
+        if synced:
+            self._holding = False
+        elif lost and self._last:
+            self._holding = True
         self._damaged = self._damaged or (lost and bool(record.flags & CONTINUED))
         self._batch.append(record)
         if not record.flags & MORE:
@@ -221,19 +228,19 @@ class _Batches:
 
     def is_idle(self) -> bool:
         """Whether nothing waits to be decided about."""
-        return not self._batch and not self.held
+        return not self._batch and not self.held and not self._holding
 
     def add_suspect(self, record: Record) -> None:
         """A damaged record whose header can be believed: its id is known to be damaged."""
         if self._batch:
             self._batch.append(record)
-        elif self.held:
+        elif self._last:
             self.held.append(record)
         else:
             self._state.take(record, self._segments)
 
     def _end_batch(self) -> None:
-        if self.held or (self._damaged and self._last):
+        if self._holding or self.held or (self._damaged and self._last):
             self.held.extend(self._batch)
         else:
             for member in self._batch:
@@ -269,12 +276,13 @@ def _read_plainly(window: Window, state: Recovered, segments: dict[int, Segment]
     state.offset, state.next_lsn, state.next_id, state.last_time = offset, next_lsn, next_id, last_time
 
 
-def _read_segment(segment: Segment, segments: dict[int, Segment], state: Recovered, last: bool) -> None:
+def _read_segment(segment: Segment, segments: dict[int, Segment], state: Recovered, last: bool,
+                  synced: int) -> None:
     window = Window(segment)
     batches = _Batches(state, segments, last)
     while True:
         _read_plainly(window, state, segments)
-        if not _read_carefully(window, batches, state):
+        if not _read_carefully(window, batches, state, synced):
             break
     rest = window.end - state.offset
     if rest and last:
@@ -285,7 +293,7 @@ def _read_segment(segment: Segment, segments: dict[int, Segment], state: Recover
         state.faults.append(Fault(window.name, state.offset, rest, NO_RECORD))
 
 
-def _read_carefully(window: Window, batches: _Batches, state: Recovered) -> bool:
+def _read_carefully(window: Window, batches: _Batches, state: Recovered, synced: int) -> bool:
     """Read on until plain records may follow; False at the end of the segment."""
     known = len(state.faults)
     lsn = state.next_lsn
@@ -293,7 +301,7 @@ def _read_carefully(window: Window, batches: _Batches, state: Recovered) -> bool
         for fault in state.faults[known:]:
             for suspect in _suspects(window.segment, fault, lsn, state):
                 batches.add_suspect(suspect)
-        batches.add(record, len(state.faults) > known)
+        batches.add(record, len(state.faults) > known, record.position < synced)
         known = len(state.faults)
         lsn = record.lsn + 1
         if batches.is_idle():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from ourdb import checkpoint
 from ourdb.backup import Progress, no_progress
 from ourdb.errors import OurDBError
 from ourdb.files import Files
@@ -37,9 +38,10 @@ class Repaired:
 
 
 class _Repair:
-    def __init__(self, source: Segments, files: Files, progress: Progress) -> None:
+    def __init__(self, source: Segments, synced: int, files: Files, progress: Progress) -> None:
         self.result: Final = Repaired()
         self._source: Final = source
+        self._synced: Final = synced
         self._files: Final = files
         self._progress: Final = progress
         self._state: Final = Recovered()
@@ -50,7 +52,7 @@ class _Repair:
         self._total = sum(segment.file.size() for segment in source.by_number.values()) or 1
 
     def run(self) -> Repaired:
-        damaged = recover(Recovered(), self._source)
+        damaged = recover(Recovered(), self._source, self._synced)
         self.result.losses.extend(str(fault) for fault in damaged.faults)
         if damaged.cut:
             name = self._source.get(damaged.segment).file.name
@@ -149,7 +151,8 @@ def repair(source: Files, target: Files, progress: Progress = no_progress) -> Re
         faults: list[Fault] = []
         segments = Segments(source, False, faults)
         try:
-            run = _Repair(segments, target, progress)
+            saved = checkpoint.load(source, segments)
+            run = _Repair(segments, saved.segment << 32 | saved.offset, target, progress)
             run.result.losses.extend(str(fault) for fault in faults)
             return run.run()
         finally:
