@@ -26,11 +26,12 @@ from benchmarks import (  # noqa: E402
     punctuality,
     start_and_idle,
 )
+from benchmarks.ourdb import compare  # noqa: E402
 from heroredis.form import is_compiled  # noqa: E402
 
 QUESTIONS = {"redis": against_redis.measure, "jobs": job_cycle.measure, "start": start_and_idle.measure,
              "hot_path": hot_path.measure, "search": jobs_search.measure, "redis_kept": against_redis.measure_kept,
-             "persistence": persistence.measure, "punctuality": punctuality.measure}
+             "persistence": persistence.measure, "punctuality": punctuality.measure, "ourdb": compare.measure}
 
 
 def main() -> int:
