@@ -28,6 +28,8 @@ MAX_INT32: Final = (1 << 31) - 1
 _BLANKS: Final = b" \t\r\n\v\f"
 _HEX: Final = re.compile(rb"[+-]?0[xX](?=\.?[0-9a-fA-F])[0-9a-fA-F]*\.?[0-9a-fA-F]*([pP][+-]?\d+)?")
 _NOT_ZERO: Final = re.compile(rb"[+-]?([0.]*[1-9]|0[xX][0.]*[1-9a-fA-F])")
+_SMALL: Final[dict[bytes, float]] = {b"%d" % number: float(number) for number in range(1000)}
+"""Most scores are small whole numbers, and reading one costs more than looking it up."""
 _MINUS: Final = 45
 _ZERO: Final = 48
 
@@ -52,6 +54,9 @@ def read_int(text: bytes) -> int | None:
 
 def read_float(text: bytes) -> float | None:
     """A double as Redis reads it: with inf and hexadecimal, without nan, blanks, or what no double can hold."""
+    known = _SMALL.get(text)
+    if known is not None:
+        return known
     if text.isdigit() and len(text) < 20:
         return float(int(text))
     value = _strtod(text)
