@@ -132,8 +132,8 @@ class Database:
         """A living key, each as likely as the others; None when there is none."""
         while True:
             key = self.sampler.draw(self.data, rng, self._changes.dirty)
-            if key is None or self.peek(key) is not None:
-                return key
+            if key is None or self._moment.is_frozen or self.peek(key) is not None:
+                return key  # while clients are paused an expired key stays, and may be drawn as any other
 
     def is_owned(self, key: bytes) -> bool:
         return bool(self.owned) and key.startswith(self.owned)

@@ -47,6 +47,10 @@ CONVERSATIONS: Final[dict[str, list[str]]] = {
         "a: CLIENT PAUSE", "a: CLIENT PAUSE x", "a: CLIENT PAUSE -1", "a: CLIENT PAUSE 1 NOPE",
         "a: CLIENT PAUSE 1 WRITE x", "a: CLIENT UNPAUSE x",
     ],
+    "expired keys stay in a pause": [
+        "a: MULTI", "a: SET k 1 PX 1", "a: CLIENT PAUSE 100000 WRITE", "a: EXEC", "b! BLPOP q 0.05", "a: RANDOMKEY",
+        "a: DBSIZE", "a: CLIENT UNPAUSE", "b<", "a: RANDOMKEY", "a: DBSIZE",
+    ],
     "a postponed client is not unblocked": [
         "a: CLIENT PAUSE 100000 WRITE", "b! SET k 1", "a: GET k", "a: CLIENT UNPAUSE", "b<",
     ],
