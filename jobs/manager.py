@@ -117,6 +117,10 @@ class JobManager(Steering):
             await future
         stored(commit)
 
+    async def flushed(self) -> None:
+        """Everything done so far is on disk."""
+        await self._committed(self.store.commit())
+
     async def get_job(self, job_id: int) -> Job | None:
         """The job as it is now; None when there is none."""
         return self.find(job_id)

@@ -162,7 +162,10 @@ class Retention:
         indexer = self._manager.search.indexer
         total = self._manager.stats()
         enough = max(self._compact_after, sum(total[state] for state in total) // 5)
-        if self._compact is None or self._since_compaction < enough or (indexer is not None and indexer.behind):
+        if self._compact is None or self._since_compaction < enough:
+            return
+        await self._manager.flushed()
+        if indexer is not None and indexer.behind:  # the index still reads what a compaction would drop
             return
         self._since_compaction = 0
         await asyncio.to_thread(self._compact)

@@ -16,6 +16,7 @@ from jobs.errors import InvalidParams, JobRefused, Refused
 from jobs.handlers import Handler, Handlers, result_bytes
 from jobs.job import Job
 from jobs.manager import JobManager
+from jobs.middleware import Stack
 from jobs.outcomes import Outcome, RetryAt, Snooze
 from jobs.run import EmbeddedRun, Reports, Run
 from jobs.states import DISCARD, Reason
@@ -261,7 +262,10 @@ class WorkerPool:
         self.watchdog: Final = Watchdog(handlers.codes(), self.running, stuck_ms)
         self.turns: Final = Turns(manager.monotonic)
         self.handlers: Final = handlers
-        self.stack: Final = None if handlers.stack.is_empty else handlers.stack
+        stack: Stack | None = handlers.stack
+        if handlers.stack.is_empty:
+            stack = None
+        self.stack: Stack | None = stack
         self.stopping = False
         self.workers: Final = [JobWorker(f"worker-{number}", self) for number in range(1, count + 1)]
         self._poll_interval_s: Final = poll_interval_s
