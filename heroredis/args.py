@@ -30,6 +30,8 @@ _HEX: Final = re.compile(rb"[+-]?0[xX](?=\.?[0-9a-fA-F])[0-9a-fA-F]*\.?[0-9a-fA-
 _NOT_ZERO: Final = re.compile(rb"[+-]?([0.]*[1-9]|0[xX][0.]*[1-9a-fA-F])")
 _SMALL: Final[dict[bytes, float]] = {b"%d" % number: float(number) for number in range(1000)}
 """Most scores are small whole numbers, and reading one costs more than looking it up."""
+TOO_LATE: Final = 9223372036854775808.0
+"""Compared as a float: compiled code turns the integer of a mixed comparison into one, which rounds it."""
 _MINUS: Final = 45
 _ZERO: Final = 48
 
@@ -119,7 +121,7 @@ def timeout_ms(text: bytes) -> int:
     seconds = read_float(text)
     if seconds is None:
         raise RedisError(TIMEOUT_NOT_FLOAT)
-    if seconds < 0 or seconds * 1000 > MAX_INT:  # to Redis what overflows is negative, too
+    if seconds < 0 or seconds * 1000 >= TOO_LATE:  # to Redis what overflows is negative, too
         raise RedisError(TIMEOUT_NEGATIVE)
     return math.ceil(seconds * 1000)
 
