@@ -34,4 +34,5 @@ def both(real_server: RealServer, our_server: OurServer) -> tuple[str, str]:
         with Wire(path) as wire:
             wire.call("FLUSHALL")
             wire.call("DEBUG", "SET-ACTIVE-EXPIRE", "1")
+            wire.call("DEBUG", "PAUSE-CRON", "0")  # random DEBUG commands may have left it on
     return real_server.path, our_server.path
