@@ -126,7 +126,7 @@ class Command:
         found = []
         for flag, name in (("write", "write"), ("readonly", "read"), ("admin", "admin"), ("pubsub", "pubsub"),
                            ("blocking", "blocking"), ("fast", "fast")):
-            if flag in self.flags:
+            if flag in self.flags and (flag != "readonly" or self.group != "scripting"):
                 found.append(name)
         if "fast" not in self.flags:
             found.append("slow")

@@ -15,10 +15,15 @@ VERSION: Final = 10
 FOOTER: Final = 10
 
 
+def seal(data: bytes) -> bytes:
+    """`data` with version and checksum behind it."""
+    body = data + VERSION.to_bytes(2, "little")
+    return body + crc64(body).to_bytes(8, "little")
+
+
 def wrap(value: object, list_size: int) -> bytes:
     kind, data = write(value, list_size)
-    body = bytes((kind,)) + data + VERSION.to_bytes(2, "little")
-    return body + crc64(body).to_bytes(8, "little")
+    return seal(bytes((kind,)) + data)
 
 
 def is_whole(payload: bytes) -> bool:

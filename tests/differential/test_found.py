@@ -58,6 +58,17 @@ REQUESTS: list[list[tuple[bytes, ...]]] = [
     [(b"EXPIRE", b"k", b"1", b"a\x00b")],
     [(b"CONFIG", b"SET", b"\xff", b"1")],
     [(b"MULTI",), (b"BLMPOP", b"x", b"1", b"k", b"UP"), (b"EXEC",)],
+    [(b"FUNCTION", b"FLUSH"), (b"FUNCTION", b"FLUSH", b"async"), (b"FUNCTION", b"FLUSH", b"x"),
+     (b"FUNCTION", b"FLUSH", b"SYNC", b"SYNC")],
+    [(b"FUNCTION", b"LIST"), (b"FUNCTION", b"LIST", b"LIBRARYNAME"), (b"FUNCTION", b"LIST", b"WITHCODE", b"withcode"),
+     (b"FUNCTION", b"LIST", b"LIBRARYNAME", b"*", b"WITHCODE"), (b"FUNCTION", b"LIST", b"x")],
+    [(b"FUNCTION", b"DUMP"), (b"FUNCTION", b"KILL"), (b"FUNCTION", b"DELETE", b"x"), (b"FUNCTION", b"RESTORE", b"x"),
+     (b"FUNCTION", b"RESTORE", b"x", b"y")],
+    [(b"FUNCTION", b"LOAD", b"x"), (b"FUNCTION", b"LOAD", b"x", b"y"), (b"FUNCTION", b"LOAD", b"#!x name=y"),
+     (b"FUNCTION", b"LOAD", b"REPLACE", b"#!x name=y\n"), (b"FUNCTION", b"LOAD", b"#!x name=y NAME=z\n"),
+     (b"FUNCTION", b"LOAD", b"#!x name='y\n"), (b"FUNCTION", b"LOAD", b"#!x\n"), (b"FUNCTION", b"LOAD", b"#!x a\n"),
+     (b"FUNCTION", b"LOAD", b"#!x name=a-b\n"), (b"FUNCTION", b"LOAD", b"#!x name=\n")],
+    [(b"FCALL", b"f", b"1"), (b"FCALL_RO", b"f", b"x"), (b"FCALL", b"f", b"-1", b"k"), (b"FCALL", b"f")],
 ]
 
 
