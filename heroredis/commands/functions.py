@@ -9,7 +9,7 @@ import re
 from typing import Final
 
 from heroredis.command import Command, command, counted_keys
-from heroredis.errors import RedisError
+from heroredis.errors import RedisError, wrong_subcommand
 from heroredis.inline import split_line
 from heroredis.rdb.payload import is_whole, seal
 from heroredis.reply import OK, Map, Reply
@@ -24,7 +24,7 @@ POLICIES: Final = (b"FLUSH", b"APPEND", b"REPLACE")
 @command("FUNCTION FLUSH", "Delete all libraries.", group="scripting", since="7.0.0", flags="write noscript")
 def function_flush(ctx: Context, mode: bytes = b"SYNC", *more: bytes) -> Reply:
     if more:
-        raise RedisError(b"ERR unknown subcommand or wrong number of arguments for 'FLUSH'. Try FUNCTION HELP.")
+        raise wrong_subcommand(b"FUNCTION", b"FLUSH")
     if mode.upper() not in (b"SYNC", b"ASYNC"):
         raise RedisError(b"ERR FUNCTION FLUSH only supports SYNC|ASYNC option")
     return OK
@@ -106,7 +106,9 @@ def function_load(ctx: Context, code: bytes, *more: bytes) -> Reply:
 
 @command("FUNCTION RESTORE", "Load what FUNCTION DUMP gave; a dump without libraries only.", group="scripting",
          since="7.0.0", flags="write denyoom noscript")
-def function_restore(ctx: Context, payload: bytes, policy: bytes = b"APPEND") -> Reply:
+def function_restore(ctx: Context, payload: bytes, policy: bytes = b"APPEND", *more: bytes) -> Reply:
+    if more:
+        raise wrong_subcommand(b"FUNCTION", b"RESTORE")
     if policy.upper() not in POLICIES:
         raise RedisError(b"ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.")
     if not is_whole(payload):
