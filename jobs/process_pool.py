@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import secrets
 import signal
@@ -65,6 +66,7 @@ class WorkerProcess:
         self.output: Final[deque[str]] = deque(maxlen=LAST_OUTPUT)
         self.head = 0
         self.head_since = 0.0
+        self.has_worked = False
         self.killed_at = 0.0
         self.verdict = ""
         """Why it is being killed; empty = it is not."""
@@ -109,7 +111,8 @@ class ProcessPool:
     # One worker after the other
 
     async def _keep(self, name: str) -> None:
-        """Have a process of this name as long as the server runs; one that dies at once is replaced more slowly."""
+        """Have a process of this name as long as the server runs; one that dies before it has worked is replaced more
+        slowly."""
         pause = FIRST_PAUSE_S
         while not self._stopping:
             began = self._clock()
@@ -122,6 +125,8 @@ class ProcessPool:
                 if status == GRACEFUL and not worker.verdict:
                     pause = FIRST_PAUSE_S
                     continue
+                if worker.has_worked:  # it is the job that ended it, not its start
+                    began = -math.inf
             pause = FIRST_PAUSE_S if self._clock() - began > LONGEST_PAUSE_S else min(pause * 2, LONGEST_PAUSE_S)
             if not self._stopping:
                 await asyncio.sleep(pause)
@@ -186,6 +191,7 @@ class ProcessPool:
         self._workers.pop(client_id, None)
         self.manager.timekeepers.discard(client_id)
         held = self.manager.held_by(client_id)
+        worker.has_worked = bool(held or worker.head)
         is_asked = status == GRACEFUL or (self._stopping and status == -signal.SIGTERM)
         is_innocent = worker.reason == Reason.CANCELLED or (is_asked and not worker.verdict)
         if not is_innocent:

@@ -1,0 +1,130 @@
+"""Worker programs that are killed and started again, and the torment itself."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from heroredis.testing import ServerProcess
+from jobs import requests
+from jobs.client import Client
+from tests.crash.judge import Account, Judge, Line, Witness, must
+
+ROOT: Final = Path(__file__).parents[2]
+HANDLERS: Final = Path(__file__).parent / "witness_handlers.py"
+PATIENCE_S: Final = 120.0
+LOOK_MS: Final = 20
+
+
+class Crew:
+    """Some worker programs; one that was killed is started again."""
+
+    def __init__(self, commands: Sequence[Sequence[str]], witness: Witness, log: Path) -> None:
+        self._commands: Final = commands
+        self._environment: Final = {**os.environ, "WITNESS": str(witness.path), "PYTHONPATH": str(ROOT)}
+        self._log: Final = log
+        self._processes: Final[list[subprocess.Popen[bytes] | None]] = [None] * len(commands)
+
+    def revive(self) -> None:
+        for number, command in enumerate(self._commands):
+            process = self._processes[number]
+            if process is None or process.poll() is not None:
+                with open(self._log, "ab") as log:
+                    self._processes[number] = subprocess.Popen([sys.executable, *command], env=self._environment,
+                                                               stdout=log, stderr=log)
+
+    def __enter__(self) -> Crew:
+        self.revive()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        for process in self._processes:
+            if process is not None:
+                process.kill()
+                process.wait()
+
+
+class Torment:
+    """Kills who works on a `die` job, and now and then who has just begun another."""
+
+    def __init__(self, witness: Witness, rng: random.Random, every: tuple[int, int]) -> None:
+        self.kills = 0
+        self._witness: Final = witness
+        self._rng: Final = rng
+        self._every: Final = every
+        self._until = rng.randint(*every)
+        self._mourned: Final[set[int]] = set()
+
+    def look(self) -> None:
+        for line in self._witness.read():
+            if line.kind == "start" and line.pid not in self._mourned:
+                self._until -= 1
+                if line.params == "die" and not self._was_begun_before(line):
+                    self._kill(line.pid)
+                elif self._until <= 0:
+                    self._until = self._rng.randint(*self._every)
+                    self._kill(line.pid)
+
+    def _was_begun_before(self, line: Line) -> bool:
+        return any(other.job_id == line.job_id and other.token != line.token for other in self._witness.lines)
+
+    def _kill(self, pid: int) -> None:
+        self._mourned.add(pid)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+            self.kills += 1
+
+
+def create(client: Client, account: Account, topic: str, count: int, deaths: int, rng: random.Random) -> None:
+    """So many jobs of a topic, of which some kill their worker once."""
+    params = [b"die"] * deaths + [b"%d" % number for number in range(count - deaths)]
+    rng.shuffle(params)
+    for job_id, one in zip(client.pipeline([requests.create(topic, one, idempotency=f"{topic}-{at}-{rng.random()}")
+                                            for at, one in enumerate(params)]), params, strict=True):
+        account.made(job_id, one)
+
+
+def follow(client: Client, account: Account, torment: Torment, crew: Crew | None, cursor: int) -> int:
+    """Until every job has ended; the ends are taken into the account as the feed tells them. The next cursor."""
+    deadline = time.monotonic() + PATIENCE_S
+    while len(account.ended) < len(account.created):
+        following, events = client.execute("JOB.EVENTS", cursor, "COUNT", 1000, "BLOCK", LOOK_MS)
+        cursor = int(following)
+        for event in events:
+            if event[b"event"] in (b"completed", b"failed", b"poisoned"):
+                account.end(event[b"id"], event[b"state"].decode())
+        torment.look()
+        if crew is not None:
+            crew.revive()
+        must(time.monotonic() < deadline,
+             f"jobs never ended: {sorted(account.created.keys() - account.ended.keys())[:10]}")
+    return cursor
+
+
+def torture_workers(server: ServerProcess, witness: Witness, topic: str, crew: Crew | None, *, count: int, deaths: int,
+                    seed: int, every: tuple[int, int]) -> int:
+    """Jobs made, workers killed until all have ended, then the server; the judge has the last word. How many died."""
+    rng, account = random.Random(seed), Account()
+    judge = Judge(server.data_dir, account, witness)
+    torment = Torment(witness, rng, every)
+    with Client(f"redis://127.0.0.1:{server.port}") as client:
+        create(client, account, topic, count, deaths, rng)
+        with crew or contextlib.nullcontext():
+            follow(client, account, torment, crew, 0)
+            judge.running(client, {}, [topic])
+    server.kill()
+    newest = judge.store()
+    assert {newest[job_id].state for job_id in account.created} <= {"done", "error"}
+    assert all(job.reason == "poison" for job in newest.values() if job.state == "error")
+    assert torment.kills >= deaths
+    return torment.kills

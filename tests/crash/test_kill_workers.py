@@ -1,0 +1,77 @@
+"""kill -9 of those who work: worker processes of the server, `heroredis worker`, and programs over jobs.client.
+
+Every job comes to its end, none runs again after that was acknowledged, and the histories tell each attempt.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from heroredis.testing import ServerProcess
+from tests.crash.crew import HANDLERS, Crew, torture_workers
+from tests.crash.judge import Witness
+
+QUIET = ["--no-ui", "--no-webdav", "--no-job-index"]
+
+
+def start(folder: Path, witness: Witness, *arguments: str) -> ServerProcess:
+    return ServerProcess(folder, [*QUIET, *arguments], environment={"WITNESS": str(witness.path)}).start()
+
+
+def torture_processes(folder: Path, count: int, deaths: int, seed: int) -> int:
+    witness = Witness(folder / "witness")
+    server = start(folder, witness, "--handlers", str(HANDLERS))
+    return torture_workers(server, witness, "isolated", None, count=count, deaths=deaths, seed=seed, every=(20, 60))
+
+
+def torture_remote(folder: Path, lease: str, count: int, deaths: int, seed: int) -> int:
+    witness = Witness(folder / "witness")
+    server = start(folder, witness)
+    url = f"redis://127.0.0.1:{server.port}"
+    command = ["-m", "heroredis", "worker", url, str(HANDLERS), "-c", "3", "--topic", "remote", "--lease", lease]
+    crew = Crew([command] * 2, witness, folder / "workers.log")
+    return torture_workers(server, witness, "remote", crew, count=count, deaths=deaths, seed=seed, every=(20, 60))
+
+
+def torture_own(folder: Path, lease: str, count: int, deaths: int, seed: int) -> int:
+    witness = Witness(folder / "witness")
+    server = start(folder, witness)
+    command = ["-m", "tests.crash.own_worker", f"redis://127.0.0.1:{server.port}", lease]
+    crew = Crew([command] * 2, witness, folder / "workers.log")
+    return torture_workers(server, witness, "own", crew, count=count, deaths=deaths, seed=seed, every=(20, 60))
+
+
+def test_worker_processes(tmp_path: Path) -> None:
+    torture_processes(tmp_path, 120, 3, 1)
+
+
+@pytest.mark.parametrize("lease", ["0", "0.5"])
+def test_remote_workers(tmp_path: Path, lease: str) -> None:
+    torture_remote(tmp_path, lease, 120, 3, 2)
+
+
+@pytest.mark.parametrize("lease", ["0", "0.5"])
+def test_programs_over_the_client(tmp_path: Path, lease: str) -> None:
+    torture_own(tmp_path, lease, 120, 3, 3)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("seed", range(5))
+def test_worker_processes_for_long(tmp_path: Path, seed: int) -> None:
+    assert torture_processes(tmp_path, 3000, 40, seed) > 50
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("lease", ["0", "0.5"])
+def test_remote_workers_for_long(tmp_path: Path, lease: str, seed: int) -> None:
+    assert torture_remote(tmp_path, lease, 3000, 40, seed) > 50
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("lease", ["0", "0.5"])
+def test_programs_over_the_client_for_long(tmp_path: Path, lease: str, seed: int) -> None:
+    assert torture_own(tmp_path, lease, 3000, 40, seed) > 50
