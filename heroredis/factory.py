@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from jobs.extension import JobsExtension
     from jobs.handlers import Handlers
     from jobs.manager import JobManager
+    from jobs.store import JobStore
 
 logger = logging.getLogger("heroredis")
 LOG_LEVELS: Final = {"debug": b"debug", "info": b"notice", "warning": b"warning", "error": b"warning"}
@@ -47,16 +48,19 @@ class StartError(Exception):
 
 
 class ServerFactory:
-    """One server with its services. `async with` starts and stops it."""
+    """One server with its services. `async with` starts and stops it. `open_store` opens another JobStore than OurDB in
+    the folder that is meant for it."""
 
     def __init__(self, config: Config | None = None, *, handlers: Handlers | None = None,
-                 clock: Clock | None = None, conf: RedisConf | None = None) -> None:
+                 clock: Clock | None = None, conf: RedisConf | None = None,
+                 open_store: Callable[[Path], JobStore] | None = None) -> None:
         self.config: Final = config or Config()
         self.listening: Final[list[Listening]] = []
         self.on_disk_failure: Callable[[BaseException], None] | None = None
         self._given_handlers: Final = handlers
         self._clock: Final = clock
         self._conf: Final = conf
+        self._open_store: Final = open_store
         self._server: Server | None = None
         self._jobs: JobsExtension | None = None
         self._folder: DataFolder | None = None
@@ -163,7 +167,9 @@ class ServerFactory:
             retention = read_rules(config.jobs.retention)
         except ValueError as error:
             raise StartError(f"jobs.retention = {config.jobs.retention!r}: {error}") from None
+        open_store = self._open_store
         self._jobs = JobsExtension(
+            open_store=None if open_store is None else lambda: open_store(config.jobs_path()),
             path=config.jobs_path(), durability=config.durability, workers=config.jobs.worker_count,
             poll_interval_s=parse_duration_ms(config.jobs.queue_poll_interval) / 1000,
             handlers=handlers or Handlers(), stuck_ms=parse_duration_ms(config.jobs.stuck_after),

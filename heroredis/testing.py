@@ -15,10 +15,11 @@ START_TIMEOUT_S: Final = 60
 
 
 class ServerProcess:
-    """A real server in a process of its own. `port` and `unix_path` are where Redis clients connect."""
+    """A real server in a process of its own. `port` and `unix_path` are where Redis clients connect. `program` is what
+    Python runs: a program of one's own that takes the same arguments and says `ready`, or the server itself."""
 
     def __init__(self, folder: Path, arguments: Sequence[str] = (), *, port: int = 0,
-                 environment: dict[str, str] | None = None) -> None:
+                 environment: dict[str, str] | None = None, program: Sequence[str] = ("-m", "heroredis")) -> None:
         folder = folder.resolve()
         self.folder: Final = folder
         self.data_dir: Final = folder / "data"
@@ -28,12 +29,13 @@ class ServerProcess:
         self.port = port
         self.lines: list[str] = []
         self._environment: Final = environment or {}
+        self._program: Final = list(program)
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> ServerProcess:
         """Start it and return when it is ready. RuntimeError with its log when it ends before."""
         package_root = Path(__file__).resolve().parent.parent
-        command = [sys.executable, "-m", "heroredis", "--port", str(self.port), "--unix-socket", self.unix_path,
+        command = [sys.executable, *self._program, "--port", str(self.port), "--unix-socket", self.unix_path,
                    "--ui-port", "0", "--webdav-port", "0", "--data-dir", str(self.data_dir), *self.arguments]
         path = os.pathsep.join([str(package_root), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
         with open(self.log_path, "ab") as log:

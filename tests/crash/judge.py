@@ -159,7 +159,7 @@ class Judge:
         """Read the store itself, with no server on it; the newest version of each job."""
         newest: dict[int, Job] = {}
         with OurDB(self._data / "jobsdb") as db:
-            faults = [fault for fault in db.faults if "torn tail" not in fault.reason]
+            faults = [fault.reason for fault in db.faults if "torn tail" not in fault.reason]
             must(len(faults) <= len(self.damaged), f"the store is damaged: {faults}")
             for record_id in db.ids():
                 if record_id in self.damaged:

@@ -31,7 +31,7 @@ class Load:
     def run(self, answers: int, serial: int) -> None:
         """Keep requests in flight until so many answers have come; then leave them hanging for the kill."""
         for number in range(answers + self._window):
-            self._ask(b"%d-%d." % (serial, number))
+            self._ask(b"<%d-%d>" % (serial, number))
             if number >= self._window:
                 self._take()
 
