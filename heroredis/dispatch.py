@@ -53,7 +53,7 @@ def find_entry(ctx: Context, argv: list[bytes]) -> Entry:
     if len(argv) < 2:
         if found.command is not None:
             return found
-        raise RedisError(NO_AUTH if hidden else wrong_arity(found.name))
+        raise refused(found, NO_AUTH if hidden else wrong_arity(found.name))
     child = found.children.get(argv[1]) or found.children.get(argv[1].upper())
     if child is None:
         unknown = b"ERR unknown subcommand '%b'. Try %b HELP." % (shown(argv[1]), found.name.encode())

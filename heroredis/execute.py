@@ -198,6 +198,8 @@ class Session(Output):
         client = self.client
         if client.queued is not None and not self.ctx.in_exec:
             client.abort_multi = True
+        elif client.tracked is not None and not (entry is not None and entry.name.startswith("CLIENT")):
+            client.tracked.caching = False
         if entry is not None and entry.name == "EXEC" and (
                 message == wrong_arity("EXEC") or message.startswith(b"OOM ")):
             message = b"EXECABORT Transaction discarded because of: " + message.removeprefix(b"ERR ")

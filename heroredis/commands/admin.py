@@ -15,7 +15,12 @@ from heroredis.session.context import Context
 
 @command("INFO", "Facts and counters of the server, by section.", group="server", since="1.0.0", flags="loading stale")
 def info(ctx: Context, *sections: bytes) -> Reply:
-    return Verbatim(render(ctx.server, [name.decode("latin-1").lower() for name in sections]).encode())
+    entry = ctx.server.registry.commands["INFO"]
+    entry.calls -= 1  # as Redis, which counts behind the command
+    try:
+        return Verbatim(render(ctx.server, [name.decode("latin-1").lower() for name in sections]).encode())
+    finally:
+        entry.calls += 1
 
 
 @command("TIME", "Unix time: seconds and microseconds.", group="server", since="2.6.0", flags="loading stale fast")

@@ -148,7 +148,10 @@ def _matches(client: Client, word: bytes, value: bytes) -> bool:
 
 def _kill(ctx: Context, clients: list[Client]) -> None:
     for client in clients:
-        client.hang_up()
+        if client is ctx.client:
+            client.hang_up()
+        else:
+            ctx.server.end_client(client)
 
 
 @command("CLIENT UNBLOCK", "Wake a connection that waits.", group="connection", since="5.0.0",

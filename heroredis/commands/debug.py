@@ -15,7 +15,7 @@ from heroredis.errors import NO_SUCH_KEY, RedisError
 from heroredis.inspection import dictionary, list_nodes, protocol_example, reload, room_for
 from heroredis.keyspace.database import Value
 from heroredis.rdb.writer import Unsupported, write
-from heroredis.reply import OK, Reply, Simple, Verbatim
+from heroredis.reply import OK, Encoded, Reply, Simple, Verbatim
 from heroredis.session.context import Context
 from heroredis.types import digest
 from heroredis.types.hash import Hash
@@ -51,7 +51,8 @@ def _log(ctx: Context, arguments: list[bytes]) -> Reply:
 
 
 def _error(ctx: Context, arguments: list[bytes]) -> Reply:
-    raise RedisError(arguments[0].replace(b"\r", b" ").replace(b"\n", b" "))
+    """Sent as an error, and counted as none: the command did what it was asked to."""
+    return Encoded(b"-%b\r\n" % arguments[0].replace(b"\r", b" ").replace(b"\n", b" "))
 
 
 def _address(ctx: Context, key: bytes, value: Value) -> int:

@@ -38,6 +38,8 @@ from heroredis.session.watch import Watches
 
 PLAIN_IS_QUICKER_S: Final = 0.005
 """Below this limit of the slow log each command is timed by itself."""
+CODE_LIMIT: Final = 31
+"""A first word that is longer is no code of an error."""
 
 
 class Stats:
@@ -65,7 +67,7 @@ class Stats:
 
     def count_error(self, message: bytes) -> None:
         self.errors += 1
-        code = message.partition(b" ")[0]
+        code = message.partition(b" ")[0] if b" " in message[:CODE_LIMIT] else b"ERR"
         self.by_code[code] = self.by_code.get(code, 0) + 1
 
 
@@ -158,8 +160,15 @@ class Core:
         self.stats.connections += 1
         return client
 
+    def end_client(self, client: Client) -> None:
+        """End a connection: it is in no list any more when this returns, though its socket closes a little later."""
+        self.forget_client(client)
+        client.hang_up()
+
     def forget_client(self, client: Client) -> None:
-        self.clients.pop(client.client_id, None)
+        """The connection is gone, or is to be; called again it does nothing."""
+        if self.clients.pop(client.client_id, None) is None:
+            return
         self.watches.forget(client)
         self.channels.forget(client)
         self.leave_monitors(client)

@@ -31,7 +31,7 @@ def redacted(entry: Entry, argv: list[bytes]) -> list[bytes]:
         return _hidden_behind(argv, {b"AUTH": 2})
     if name == "MIGRATE":
         return _hidden_behind(argv, {b"AUTH": 1, b"AUTH2": 2})
-    if name in ("ACL SETUSER", "ACL DELUSER", "ACL GETUSER"):
+    if name == "ACL SETUSER":
         return [*argv[:2], *[REDACTED for _ in argv[2:]]]
     if name == "CONFIG SET":
         return [REDACTED if at % 2 and at > 2 and argv[at - 1].lower() in SECRET_PARAMETERS else argument

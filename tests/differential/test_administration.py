@@ -139,6 +139,20 @@ def played(path: str, resp: int) -> Told:
         return told
 
 
+def test_killed_clients_are_in_no_list_any_more(both: tuple[str, str]) -> None:
+    counts = []
+    for path in both:
+        with Wire(path) as one, Wire(path) as two, Wire(path) as killer:
+            for wire in (one, two):
+                wire.call("SUBSCRIBE", "c")
+            killer.call("CLIENT", "SETNAME", "killer")
+            killer.send_raw(b"CLIENT KILL TYPE pubsub\r\nCLIENT LIST TYPE pubsub\r\nPUBLISH c x\r\n")
+            counts.append([killer.read() for _ in range(3)])
+            assert one.at_end()
+            assert two.at_end()
+    assert counts == [[2, b"", 0]] * 2
+
+
 @pytest.mark.parametrize("resp", [2, 3])
 def test_publish_and_subscribe(both: tuple[str, str], resp: int) -> None:
     real, ours = (played(path, resp) for path in both)

@@ -69,7 +69,8 @@ CONVERSATIONS: Final[dict[str, list[str]]] = {
         "a: CONFIG SET slowlog-log-slower-than 0", "a: SLOWLOG RESET", "a: SET k 1", "a: RPUSH s 3 4",
         "a: AUTH secret", "a: CONFIG SET requirepass ''", "a: MULTI", "a: GET k", "a: EXEC",
         "a: SET k " + "x" * 200, "a: RPUSH s " + " ".join(map(str, range(40))), "a: CONFIG SET slowlog-max-len 9",
-        "a: GET k k", "a: SLOWLOG LEN", "a: CONFIG SET slowlog-max-len 128",
+        "a: GET k k", "a: SLOWLOG LEN", "a: ACL GETUSER nobody", "a: ACL DELUSER nobody",
+        "a: CONFIG SET slowlog-max-len 128",
         "a: CONFIG SET slowlog-log-slower-than 10000",
     ],
     "wrong slow logs": [
@@ -110,7 +111,7 @@ COUNTED: Final = [
     "CONFIG GET nope", "CONFIG NOPE", "MULTI", "SET k 2", "LPUSH k x", "GET k", "EXEC", "MULTI", "SET", "EXEC", "EXEC",
     "MULTI", "MULTI", "DISCARD", "AUTH x", "INCR k", "INCR k", "INCR k", "TTL none", "TYPE k", "GETDEL none",
     "BLPOP none 0.01", "EXPIRE k 100", "CLIENT KILL ID 0", "SELECT 99", "PUBLISH x y", "DEL k k", "SCAN 0", "KEYS *",
-    "STRLEN k",
+    "STRLEN k", "CONFIG", "CLIENT", "CLIENT NOPE", "DEBUG ERROR X", "DEBUG ERROR", "ACL GETUSER nobody",
 ]
 
 

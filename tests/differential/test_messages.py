@@ -31,7 +31,8 @@ CONVERSATIONS: Final[dict[str, list[str]]] = {
         "a: CLIENT TRACKING ON OPTIN", "a: GET k", "b: SET k 1", "a: CLIENT CACHING YES", "a: CLIENT TRACKINGINFO",
         "a: GET k", "a: GET l", "a: CLIENT TRACKINGINFO", "b: SET l 1", "b: SET k 2", "a<", "a: CLIENT CACHING NO",
         "a: CLIENT CACHING x", "a: CLIENT CACHING YES", "a: MULTI", "a: GET k", "a: GET l", "a: EXEC",
-        "b: MSET k 3 l 4", "a<", "a<", "a: CLIENT TRACKING ON", "a: CLIENT TRACKINGINFO",
+        "b: MSET k 3 l 4", "a<", "a<", "a: CLIENT CACHING YES", "a: GET", "a: GET k", "b: SET k 5", "a: PING",
+        "a: CLIENT TRACKING ON", "a: CLIENT TRACKINGINFO",
         "a: CLIENT TRACKING ON OPTOUT", "a: CLIENT TRACKING OFF",
     ],
     "opt out": [
