@@ -38,6 +38,8 @@ HTTP_WORDS = frozenset({b"post", b"host:"})
 WHILE_SUBSCRIBED = frozenset({"SUBSCRIBE", "PSUBSCRIBE", "UNSUBSCRIBE", "PUNSUBSCRIBE", "SSUBSCRIBE", "SUNSUBSCRIBE",
                               "PING", "QUIT", "RESET"})
 NOT_QUEUED = frozenset({"EXEC", "DISCARD", "MULTI", "WATCH", "QUIT", "RESET"})
+UNLIMITED = frozenset({"DISCARD", "QUIT", "RESET"})
+"""What a transaction may always do, however little memory there is."""
 
 
 def find_entry(ctx: Context, argv: list[bytes]) -> Entry:
@@ -118,7 +120,7 @@ def wants_room(client: Client, entry: Entry) -> bool:
         return entry.deny_oom
     if entry.name == "EXEC":
         return any(queued.entry.deny_oom for queued in client.queued)
-    return entry.name not in NOT_QUEUED
+    return entry.name not in UNLIMITED
 
 
 def perform(ctx: Context, entry: Entry, argv: list[bytes], again: bool = False) -> object:

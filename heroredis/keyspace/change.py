@@ -33,6 +33,10 @@ class ChangeListener:
     def on_flush(self, database: int) -> None:
         """Many keys of `database` changed at once (FLUSHDB, SWAPDB)."""
 
+    def on_arrival(self, database: int) -> None:
+        """What `database` holds now came from another one (SWAPDB)."""
+        self.on_flush(database)
+
 
 class Changes:
     """The listeners, and the keys that they are interested in."""
@@ -93,6 +97,12 @@ class Changes:
             listener.on_flush(database)
         for listener in self._all:
             listener.on_flush(database)
+
+    def arrived(self, database: int) -> None:
+        for listener in self._listeners:
+            listener.on_arrival(database)
+        for listener in self._all:
+            listener.on_arrival(database)
 
     def keys_of_interest(self, database: int) -> list[bytes]:
         return [key for index, key in self._interest if index == database]

@@ -67,8 +67,8 @@ class Space:
         if self.changes.journal.copying is not None:
             self.changes.journal.copying.swapped(one, two)
         self.changes.dirty += 1
-        self.changes.flushed(one)
-        self.changes.flushed(two)
+        self.changes.arrived(one)
+        self.changes.arrived(two)
 
     def flush(self, index: int | None) -> int:
         """Empty one database or all; how many keys went. Owned keys stay."""

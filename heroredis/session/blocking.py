@@ -72,7 +72,8 @@ class Blocking(ChangeListener):
             self.signal((database, key))
 
     def serve(self) -> None:
-        """Run the commands whose tokens are ready, in the order in which they came."""
+        """Run the commands whose tokens are ready, in the order in which they came, by the time it is by now."""
+        self._space.refresh()
         while self._ready:
             tokens = list(self._ready)
             self._ready.clear()

@@ -15,6 +15,7 @@ class Watches(ChangeListener):
     def __init__(self, space: Space) -> None:
         self._space: Final = space
         self._watchers: Final[dict[tuple[int, bytes], set[Client]]] = {}
+        self._arriving = False
         space.changes.listen(self)
 
     def watch(self, client: Client, token: tuple[int, bytes]) -> None:
@@ -42,8 +43,9 @@ class Watches(ChangeListener):
             self._space.databases[index].lookup(key)
 
     def on_change(self, database: int, key: bytes, event: str, event_class: int) -> None:
-        for client in self._watchers.get((database, key), ()):
-            client.touched = True
+        if not self._arriving:
+            for client in self._watchers.get((database, key), ()):
+                client.touched = True
 
     def on_flush(self, database: int) -> None:
         living = self._space.databases[database]
@@ -51,3 +53,13 @@ class Watches(ChangeListener):
             if index == database and key in living.data and not living.is_owned(key):
                 for client in watchers:
                     client.touched = True
+
+    def on_arrival(self, database: int) -> None:
+        """What has expired before it came is no change, and not its end either."""
+        living = self._space.databases[database]
+        self._arriving = True
+        for index, key in list(self._watchers):
+            if index == database:
+                living.expire_if_due(key)
+        self._arriving = False
+        self.on_flush(database)

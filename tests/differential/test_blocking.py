@@ -285,11 +285,20 @@ def a_served_pop_breaks_a_watch(scene: Scene) -> None:
     scene.end("q", "target")
 
 
+def over_before_the_end_of_the_transaction(scene: Scene) -> None:
+    scene.wait("reader", "BLPOP", "q", 0)
+    scene.together("pusher", ("RPUSH", "q", "1"), ("PEXPIRE", "q", 20), ("DEBUG", "SLEEP", "0.05"))
+    scene.expect_waiting(1)
+    scene.do("pusher", "RPUSH", "q", "2")
+    scene.served("reader")
+    scene.end("q")
+
+
 SCENES: Final[list[Callable[[Scene], None]]] = [
     fifo, both_ends, first_key_that_has_one, many_keys_in_one_transaction, two_waiters_and_two_keys, chain_of_moves,
     circle_of_moves, several_at_once, woken_by_other_commands, woken_from_another_database, wrong_types,
     a_failing_waiter_leaves_it_to_the_next, gone_before_the_end_of_the_transaction, timeouts, unblocked,
-    pipelined_behind_a_wait, gone_while_waiting, a_served_pop_breaks_a_watch,
+    pipelined_behind_a_wait, gone_while_waiting, a_served_pop_breaks_a_watch, over_before_the_end_of_the_transaction,
 ]
 
 

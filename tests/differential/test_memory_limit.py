@@ -31,7 +31,8 @@ def test_the_same_is_refused(both: tuple[str, str]) -> None:
         "a: LPOP q",
         "a: EXPIRE q 10", "a: MULTI", "a: SET k 3", "a: EXEC", "a: MULTI", "a: GET k", "a: DISCARD", "a: PUBLISH c 1",
         "a: SUBSCRIBE c", "a: UNSUBSCRIBE c", "a: HSET h f v", "a: HDEL h f", "a: CONFIG SET maxmemory 0", "a: SET k 4",
-        "b: MULTI", "b: SET k 5", "a: CONFIG SET maxmemory 1", "b: EXEC", "a: CONFIG SET maxmemory 0", "b: GET k",
+        "b: MULTI", "b: SET k 5", "a: CONFIG SET maxmemory 1", "b: MULTI", "b: WATCH k", "b: PING", "b: EXEC",
+        "a: CONFIG SET maxmemory 0", "b: GET k",
     ])
 
 

@@ -73,3 +73,44 @@ def test_what_ends_a_watch(both: tuple[str, str], line: str) -> None:
         watcher.step((b"RESET",))
     watcher.close()
     other.close()
+
+
+@pytest.mark.parametrize("action", ["SWAPDB 0 1", "FLUSHDB", "FLUSHALL", "DEL k", "SET k v", "PING"])
+@pytest.mark.parametrize("watched", [0, 1])
+@pytest.mark.parametrize("where", [(0,), (1,), (0, 1)])
+def test_keys_that_had_expired_before(both: tuple[str, str], action: str, watched: int, where: tuple[int, ...]) -> None:
+    """They lie there still, in one database or two, when they are watched."""
+    watcher, other = Pair(*both, 2), Pair(*both, 2)
+    other.step((b"DEBUG", b"SET-ACTIVE-EXPIRE", b"0"))
+    for index in where:
+        other.step((b"SELECT", b"%d" % index))
+        other.step((b"SET", b"k", b"v", b"PX", b"1"))
+    other.step((b"SELECT", b"0"))
+    other.step((b"DEBUG", b"SLEEP", b"0.005"))
+    watcher.step((b"SELECT", b"%d" % watched))
+    watcher.step((b"WATCH", b"k"))
+    other.step(words(action))
+    watcher.step((b"MULTI",))
+    watcher.step((b"PING",))
+    watcher.step((b"EXEC",))
+    other.step((b"DEBUG", b"SET-ACTIVE-EXPIRE", b"1"))
+    watcher.close()
+    other.close()
+
+
+@pytest.mark.parametrize("action", ["SWAPDB 0 1", "FLUSHDB", "PING"])
+@pytest.mark.parametrize("watched", [0, 1])
+def test_keys_that_expire_behind_watch(both: tuple[str, str], action: str, watched: int) -> None:
+    watcher, other = Pair(*both, 2), Pair(*both, 2)
+    other.step((b"DEBUG", b"SET-ACTIVE-EXPIRE", b"0"))
+    watcher.step((b"SELECT", b"%d" % watched))
+    other.step((b"SET", b"k", b"v", b"PX", b"300"))
+    watcher.step((b"WATCH", b"k"))
+    other.step((b"DEBUG", b"SLEEP", b"0.35"))
+    other.step(words(action))
+    watcher.step((b"MULTI",))
+    watcher.step((b"PING",))
+    watcher.step((b"EXEC",))
+    other.step((b"DEBUG", b"SET-ACTIVE-EXPIRE", b"1"))
+    watcher.close()
+    other.close()
