@@ -107,7 +107,7 @@ class JobsExtension(Extension):
                                 self._stuck_ms)
         feed = Feed(store, core.commits.when_done, lambda: self._follow(feed), self._in_thread,
                     lambda: core.signal(EVENTS))
-        self._feed = feed
+        self._feed = manager.feed = feed
         self._keeper = Keeper(manager, core.clock, self._rules, self._metrics_path)
         if self._index_path is not None:
             manager.search.indexer = Indexer(self._index_path, feed_of(store))

@@ -6,6 +6,8 @@ on another thread. A cursor is the sequence number of the last event that was se
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -19,6 +21,8 @@ from jobs.store import JobStore
 
 IN_MEMORY: Final = 10_000
 KEPT_READINGS: Final = 16
+READING_S: Final = 5.0
+"""After which a page that is read from the store is asked for again."""
 BY_REASON: Final = {
     Reason.RETRY: "retried", Reason.RETURNED: "returned", Reason.SNOOZED: "snoozed", Reason.REQUEUED: "requeued",
     Reason.PROMOTED: "promoted", Reason.EDITED: "edited", Reason.EXTENDED: "extended",
@@ -99,6 +103,7 @@ class Feed:
         self._events: list[Event] = []
         self._is_waking = False
         self._pages: Final[dict[tuple[int, int], Page | JobRefused]] = {}
+        self._followers: list[asyncio.Future[None]] = []
         self._open: Final[dict[int, Iterator[Change]]] = {}
         """Readings of the store that can go on, by their cursor."""
 
@@ -143,7 +148,14 @@ class Feed:
             del self._seqs[kept:], self._events[kept:]
         if self._seqs and self._seqs[-1] > self._store.durable_lsn():
             self._wake_later()
+        self._wake_all()
+
+    def _wake_all(self) -> None:
         self._wake()
+        followers, self._followers = self._followers, []
+        for future in followers:
+            if not future.done():
+                future.set_result(None)
 
     # Reading
 
@@ -168,6 +180,26 @@ class Feed:
             raise page
         return page
 
+    async def after(self, cursor: int, count: int, wait_s: float) -> Page:
+        """Events behind a cursor, waiting `wait_s` seconds for the first of them. Raises BadOption, TooOld."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + wait_s
+        while True:
+            page = self.read(cursor, count)
+            wait = READING_S
+            if page is not None:
+                wait = until - loop.time()
+                if page.events or wait <= 0:
+                    return page
+                cursor = page.cursor
+            future: asyncio.Future[None] = loop.create_future()
+            self._followers.append(future)
+            try:
+                async with asyncio.timeout(wait):
+                    await future
+            except TimeoutError:
+                self._followers.remove(future)
+
     def _from_memory(self, cursor: int, count: int, durable: int) -> Page:
         begin = bisect_right(self._seqs, cursor)
         end = bisect_right(self._seqs, durable)
@@ -178,7 +210,7 @@ class Feed:
         self._pages[cursor, count] = page
         while len(self._pages) > KEPT_READINGS:
             del self._pages[next(iter(self._pages))]
-        self._wake()
+        self._wake_all()
 
     def _from_store(self, cursor: int, count: int) -> Page | JobRefused:
         """On another thread."""

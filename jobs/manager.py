@@ -15,6 +15,7 @@ from jobs.admission import Defer
 from jobs.bulk import Done, bulk
 from jobs.counts import Counts
 from jobs.errors import BadOption, no_job, stored
+from jobs.feed import Feed, Page
 from jobs.job import Job, params_bytes, to_json
 from jobs.lifecycle import SLICE
 from jobs.limits import Limits
@@ -44,6 +45,8 @@ class JobManager(Steering):
         self.schedules: Final = Schedules(self)
         self.stack: Stack | None = None
         self.metrics: Final = Metrics()
+        self.feed: Feed | None = None
+        """All changes in order; a server has it."""
         self.search: Final = Search(self.find, self.history, lambda: self.store.next_id() - 1, clock)
         self._ends: Final[dict[int, list[asyncio.Future[None]]]] = {}
         self._awaited: Committing | None = None
@@ -247,6 +250,16 @@ class JobManager(Steering):
                 if not waiting:
                     del self._ends[job_id]
         return self.find(job_id)
+
+    def newest_event(self) -> int:
+        """The cursor behind everything that is on disk."""
+        return self.store.durable_lsn()
+
+    async def events_after(self, cursor: int, count: int = 100, wait: float = 0) -> Page:
+        """All changes behind a cursor, in order, waiting so many seconds for the first. Raises BadOption, TooOld."""
+        if self.feed is None:
+            raise BadOption("there is no feed of events without a server")
+        return await self.feed.after(cursor, count, wait)
 
     def release_waiters(self, job_id: int) -> None:
         """The job has ended, on disk too."""

@@ -1,9 +1,7 @@
-"""The part of the JSON API that changes jobs, searches them and follows them."""
+"""The part of the JSON API that changes jobs and searches them."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
@@ -17,13 +15,6 @@ if TYPE_CHECKING:
 
 MAX_COUNT: Final = 500
 MAX_LINES: Final = 1000
-MAX_STREAMS: Final = 64
-HEARTBEAT_S: Final = 15.0
-STREAM_S: Final = 900.0
-KEPT: Final = 1000
-"""Events that a slow reader may be behind before it is told that it has missed some."""
-
-
 Body = TypeVar("Body")
 
 
@@ -89,7 +80,6 @@ class Acts:
 
     def __init__(self, jobs: JobService) -> None:
         self._jobs: Final = jobs
-        self._streams = 0
 
     def _shown(self, job: JobView) -> web.Response:
         return web.Response(body=self._jobs.to_json(job), content_type="application/json")
@@ -135,40 +125,3 @@ class Acts:
 
     async def metrics(self, request: web.Request) -> web.Response:
         return web.Response(text=self._jobs.metrics_text(), content_type="text/plain", charset="utf-8")
-
-    async def events(self, request: web.Request) -> web.StreamResponse:
-        """Changes as they happen, one server-sent event each: the id is the job's, the data the job. ?q=… narrows."""
-        if self._streams >= MAX_STREAMS:
-            raise BadRequest("too many event streams are open", status=503, code="BUSY")
-        wanted = self._jobs.fits(query.one(request, "q"))
-        waiting: asyncio.Queue[bytes] = asyncio.Queue(KEPT)
-        missed = False
-
-        def told(job: JobView) -> None:
-            nonlocal missed
-            if not wanted(job):
-                return
-            if waiting.full():
-                missed = True
-                return
-            waiting.put_nowait(b"event: job\nid: %d\ndata: %b\n\n" % (job.job_id, self._jobs.to_json(job)))
-
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
-        self._streams += 1
-        unsubscribe = self._jobs.subscribe(told)
-        try:
-            await response.prepare(request)
-            ends = asyncio.get_running_loop().time() + STREAM_S
-            with contextlib.suppress(ConnectionError):
-                while asyncio.get_running_loop().time() < ends:
-                    try:
-                        await response.write(await asyncio.wait_for(waiting.get(), HEARTBEAT_S))
-                    except TimeoutError:
-                        await response.write(b": still here\n\n")
-                    if missed and waiting.empty():
-                        missed = False
-                        await response.write(b"event: missed\ndata: some changes were left out\n\n")
-        finally:
-            unsubscribe()
-            self._streams -= 1
-        return response

@@ -11,6 +11,7 @@ from heroredis.extension import JobNotFound, JobRefused
 from ui import query
 from ui.acts import MAX_COUNT, Acts, NewJob, answer
 from ui.errors import BadRequest
+from ui.events import EventStreams
 from ui.shown import STATES
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Api:
     def __init__(self, jobs: JobService | None) -> None:
         self._jobs = jobs
         self._acts = None if jobs is None else Acts(jobs)
+        self._streams = None if jobs is None else EventStreams(jobs)
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -44,7 +46,7 @@ class Api:
             web.get("/api/topics/{topic}/details", refusals(lambda request: self.acts.details(request))),
             web.get("/api/count", refusals(lambda request: self.acts.count(request))),
             web.post("/api/bulk", refusals(lambda request: self.acts.bulk(request))),
-            web.get("/api/events", refusals(lambda request: self.acts.events(request))),
+            web.get("/api/events", refusals(lambda request: self.streams.events(request))),
             web.get("/metrics", refusals(lambda request: self.acts.metrics(request))),
             web.route("*", "/api/{rest:.*}", self.unknown),
         ]
@@ -60,6 +62,12 @@ class Api:
         if self._acts is None:
             raise BadRequest("the job system is switched off", status=503, code="JOBS_OFF")
         return self._acts
+
+    @property
+    def streams(self) -> EventStreams:
+        if self._streams is None:
+            raise BadRequest("the job system is switched off", status=503, code="JOBS_OFF")
+        return self._streams
 
     async def topics(self, request: web.Request) -> web.Response:
         return answer({topic: counts(stats) for topic, stats in self.jobs.topics().items()})

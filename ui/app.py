@@ -36,7 +36,10 @@ def make_app(jobs: JobService | None, guard: Guard) -> tuple[web.Application, Li
 
     app.router.add_get("/events", events, allow_head=False)
     app.router.add_routes(pages.routes())
-    app.router.add_routes(Api(jobs).routes())
+    api = Api(jobs)
+    app.router.add_routes(api.routes())
+    if jobs is not None:
+        app.on_shutdown.append(api.streams.close)
     app.router.add_routes(static_routes())
     return app, hub
 

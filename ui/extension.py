@@ -86,6 +86,7 @@ class UiService:
                 await site.stop()
             if runner.server is not None:
                 runner.server.pre_shutdown()
+                await runner.shutdown()
                 await runner.server.shutdown(grace_s)
             await runner.cleanup()
 

@@ -22,6 +22,7 @@ _STATUS: Final = {
     "REFUSED": 409,
     "BADSTATE": 409,
     "STALE": 409,
+    "TOOOLD": 410,
     "IOERR": 503,
     "FULL": 503,
     "CLOSED": 503,
@@ -66,5 +67,5 @@ def job_id(request: web.Request) -> int:
 
 
 def status_of(refused: JobRefused) -> int:
-    """The HTTP status of a job service's refusal: 404, 409, 503, or 422 for values that cannot be taken."""
+    """The HTTP status of a job service's refusal: 404, 409, 410, 503, or 422 for values that cannot be taken."""
     return _STATUS.get(refused.code.upper(), 422)

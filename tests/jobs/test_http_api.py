@@ -13,6 +13,7 @@ import pytest
 
 from heroredis import Config, ServerFactory
 from jobs.manager import JobManager
+from jobs.ourdb_store import OurDBStore
 
 
 class Site:
@@ -97,14 +98,91 @@ async def test_bulk_and_the_rule_of_the_own_site(site: Site) -> None:
         assert (await site.call("POST", "/api/bulk", body))[0] in (400, 422)
 
 
+class Stream:
+    """Server-sent events as a browser reads them."""
+
+    def __init__(self, answered: aiohttp.ClientResponse) -> None:
+        self._answered = answered
+        self.last_id = 0
+
+    async def next(self) -> dict[str, Any]:
+        """The next message that has data; the ids of the others are kept."""
+        while True:
+            lines = (await asyncio.wait_for(self._answered.content.readuntil(b"\n\n"), 20)).decode().splitlines()
+            facts = dict(line.split(": ", 1) for line in lines if line)
+            self.last_id = int(facts["id"])
+            if "data" in facts:
+                return {"kind": facts["event"], **json.loads(facts["data"])}
+
+    async def names(self, count: int) -> list[tuple[str, int]]:
+        told = [await self.next() for _ in range(count)]
+        return [(one["event"], one["id"]) for one in told]
+
+
 async def test_events_are_told_and_narrowed(site: Site) -> None:
-    async with site.http.get(site.url + "/api/events", params={"q": "topic:b"}) as stream:
-        assert stream.headers["Content-Type"].startswith("text/event-stream")
+    async with site.http.get(site.url + "/api/events", params={"q": "topic:b"}) as answered:
+        assert answered.headers["Content-Type"].startswith("text/event-stream")
+        stream = Stream(answered)
         await site.jobs.create_job("a")
         await site.jobs.create_job("b", "hello")
-        lines = [await asyncio.wait_for(stream.content.readline(), 10) for _ in range(3)]
-    assert lines[:2] == [b"event: job\n", b"id: 2\n"]
-    assert json.loads(lines[2].removeprefix(b"data: "))["params"] == "hello"
+        told = await stream.next()
+    assert (told["kind"], told["event"], told["id"], told["topic"], told["by"]) == ("job", "created", 2, "b", "api")
+    assert (told["job"]["params"], told["job"]["state"]) == ("hello", "new")
+    assert stream.last_id == told["seq"] == 2
+
+
+async def test_who_comes_again_with_the_last_id_misses_nothing_also_over_a_restart(tmp_path: Path) -> None:
+    config = Config(data_dir=str(tmp_path / "data"), enable_redis=False, enable_webdav=False)
+    config.ui.port = 0
+    config.jobs.worker_count = 0
+    async with ServerFactory(config) as factory, aiohttp.ClientSession() as http:
+        jobs = factory.job_manager
+        await jobs.create_jobs("t", ["1", "2"])
+        async with http.get(factory.listening[0].url + "api/events", params={"since": "0"}) as answered:
+            stream = Stream(answered)
+            assert await stream.names(2) == [("created", 1), ("created", 2)]
+        jobs.claim("t", "w")
+        await jobs.complete_job(1, "r")
+        await jobs.pause_topic("t")
+    async with ServerFactory(config) as factory, aiohttp.ClientSession() as http:
+        url = factory.listening[0].url + "api/events"
+        async with http.get(url, headers={"Last-Event-ID": str(stream.last_id)}, params={"since": "0"}) as answered:
+            again = Stream(answered)
+            assert await again.names(3) == [("started", 1), ("completed", 1), ("paused", 0)]
+            job = await factory.job_manager.create_job("u")
+            assert await again.names(1) == [("created", job.job_id)]
+
+
+async def test_cursors_that_no_event_has(site: Site) -> None:
+    manager = site.jobs
+    for _ in range(3):
+        job = await manager.create_job("t")
+        await manager.cancel_job(job.job_id)
+    store = manager.store
+    assert isinstance(store, OurDBStore)
+    await asyncio.to_thread(store.db.compact, versions=1)
+    status, body = await site.call("GET", "/api/events?since=1")
+    assert (status, body["error"]["code"]) == (410, "TOOOLD")
+    assert "begin again at 0" in body["error"]["message"]
+    status, body = await site.call("GET", "/api/events?since=1000")
+    assert (status, body["error"]["code"]) == (422, "ERR")
+    for wrong in ("x", "-1"):
+        assert (await site.call("GET", f"/api/events?since={wrong}"))[0] == 400
+        assert (await site.call("GET", "/api/events", **{"Last-Event-ID": wrong}))[0] == 400
+    async with site.http.get(site.url + "/api/events?since=0") as answered:
+        assert await Stream(answered).names(3) == [("cancelled", 1), ("cancelled", 2), ("cancelled", 3)]
+
+
+async def test_an_open_stream_does_not_hold_up_the_stop(tmp_path: Path) -> None:
+    config = Config(data_dir=str(tmp_path / "data"), enable_redis=False, enable_webdav=False)
+    config.ui.port = 0
+    config.jobs.grace = "1h"
+    factory = ServerFactory(config)
+    await factory.start()
+    async with aiohttp.ClientSession() as http, http.get(factory.listening[0].url + "api/events") as answered:
+        await answered.content.readuntil(b"\n\n")
+        await asyncio.wait_for(factory.stop(), 30)
+        assert await answered.content.read() == b""
 
 
 async def test_metrics(site: Site) -> None:
