@@ -7,7 +7,6 @@ on another thread. A cursor is the sequence number of the last event that was se
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from typing import Final
