@@ -207,7 +207,7 @@ def _operations(ctx: Context, words: tuple[bytes, ...], read_only: bool) -> list
 
 
 def _carry_out(data: bytearray, step: Operation, answers: list[object]) -> bool:
-    """A SET or INCRBY; whether something was written."""
+    """A SET or INCRBY; whether something is other than it was."""
     old = bits.read_field(data, step.offset, step.width, step.signed)
     if step.kind == SET:
         given = step.value if step.signed else step.value & ((1 << 64) - 1)
@@ -219,7 +219,7 @@ def _carry_out(data: bytearray, step: Operation, answers: list[object]) -> bool:
         return False
     bits.write_field(data, step.offset, step.width, new)
     answers.append(old if step.kind == SET else new)
-    return True
+    return new != old
 
 
 def _bitfield(ctx: Context, key: bytes, words: tuple[bytes, ...], read_only: bool) -> Reply:

@@ -67,16 +67,17 @@ def _object(ctx: Context, arguments: list[bytes]) -> Reply:
     key = arguments[0]
     value = _existing(ctx, key)
     limits = ctx.db.limits
+    parameters = ctx.server.parameters
     encoding = limits.encoding(value)
     try:
-        size = len(write(value, limits.list_size)[1])
+        size = len(write(value, limits.list_size, parameters.is_on("rdbcompression"))[1])
     except Unsupported:
         size = 0
     more = ""
     if isinstance(value, List):
         nodes, packed = list_nodes(value, limits.list_size)
         more = (f" ql_nodes:{nodes} ql_avg_node:{value.size() / nodes:.2f} ql_listpack_max:{limits.list_size}"
-                f" ql_compressed:0 ql_uncompressed_size:{packed}")
+                f" ql_compressed:{int(parameters.integer('list-compress-depth') != 0)} ql_uncompressed_size:{packed}")
     seconds = ctx.now_ms // 1000
     idle = ctx.server.space.usage.idle_s(ctx.db.uses.get(key, seconds), ctx.now_ms)
     return Simple(f"Value at:{_address(ctx, key, value):#x} refcount:{references(ctx, value)} "

@@ -26,7 +26,7 @@ def dump(ctx: Context, key: bytes) -> Reply:
     if value is None:
         return None
     try:
-        return wrap(value, ctx.db.limits.list_size)
+        return wrap(value, ctx.db.limits.list_size, ctx.server.parameters.is_on("rdbcompression"))
     except Unsupported as error:
         raise RedisError(b"ERR a value of the type %b cannot be dumped" % str(error).encode()) from None
 

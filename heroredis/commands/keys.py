@@ -88,7 +88,7 @@ def keys_(ctx: Context, pattern: bytes) -> Reply:
 @command("SCAN", "Walk through the keys, some at a time.", group="generic", since="2.8.0", flags="readonly")
 def scan(ctx: Context, cursor: bytes, *options: bytes) -> Reply:
     wanted = scan_options(cursor, options, with_type=True)
-    following, names = scan_names(ctx, wanted, ctx.db.keys, 0)
+    following, names = scan_names(ctx, wanted, ctx.db.stored, 0)
     living = []
     for name in names:
         value = ctx.db.peek(name)

@@ -125,6 +125,10 @@ class Database:
         expires = self.expires
         return [key for key in self.data if expires.get(key, now + 1) > now]
 
+    def stored(self) -> list[bytes]:
+        """All keys, also those that have expired and lie there still."""
+        return list(self.data)
+
     def size(self) -> int:
         return len(self.data)
 

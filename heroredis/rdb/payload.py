@@ -21,8 +21,8 @@ def seal(data: bytes) -> bytes:
     return body + crc64(body).to_bytes(8, "little")
 
 
-def wrap(value: object, list_size: int) -> bytes:
-    kind, data = write(value, list_size)
+def wrap(value: object, list_size: int, compressed: bool = False) -> bytes:
+    kind, data = write(value, list_size, compressed)
     return seal(bytes((kind,)) + data)
 
 

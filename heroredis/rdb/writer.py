@@ -1,4 +1,4 @@
-"""From a value to its RDB form: a type byte for the key, and the bytes behind it. Nothing is compressed.
+"""From a value to its RDB form: a type byte for the key, and the bytes behind it.
 
     length: 00xxxxxx | 01xxxxxx + 1 byte | 10000000 + u32 BE | 10000001 + u64 BE | 110000xx: the string is a number
     string: length and bytes, or 0xC0 i8, 0xC1 i16 LE, 0xC2 i32 LE, or 0xC3 compressed size, size, LZF
@@ -11,6 +11,7 @@ from typing import Final
 
 from heroredis.args import read_int
 from heroredis.rdb.listpack import element, pack
+from heroredis.rdb.lzf import compress
 from heroredis.rdb.older import intset
 from heroredis.types.base import Container
 from heroredis.types.hash import Hash
@@ -38,6 +39,10 @@ PLAIN_NODE: Final = 1
 PACKED_NODE: Final = 2
 NODE_BYTES: Final = (4096, 8192, 16384, 32768, 65536)
 """What list-max-listpack-size -1 to -5 stand for."""
+NOT_COMPRESSED: Final = 20
+"""Up to here Redis does not try."""
+COMPRESSED_AT_MOST: Final = 1 << 15
+"""So many bytes of a value are looked at: compressing takes its time, and it is all taken at once."""
 DOUBLE: Final = struct.Struct("<d")
 
 
@@ -55,16 +60,32 @@ def length(size: int) -> bytes:
     return b"\x81" + size.to_bytes(8, "big")
 
 
-def string(text: bytes) -> bytes:
-    number = read_int(text) if len(text) <= 11 else None
-    if number is not None:
-        if -(1 << 7) <= number < 1 << 7:
-            return b"\xc0" + number.to_bytes(1, "little", signed=True)
-        if -(1 << 15) <= number < 1 << 15:
-            return b"\xc1" + number.to_bytes(2, "little", signed=True)
-        if -(1 << 31) <= number < 1 << 31:
-            return b"\xc2" + number.to_bytes(4, "little", signed=True)
-    return length(len(text)) + text
+class Strings:
+    """Strings in their RDB form, compressed while it is worth while and not too much has been looked at."""
+
+    def __init__(self, compressed: bool) -> None:
+        self._left = COMPRESSED_AT_MOST if compressed else 0
+
+    def write(self, text: bytes) -> bytes:
+        number = read_int(text) if len(text) <= 11 else None
+        if number is not None:
+            if -(1 << 7) <= number < 1 << 7:
+                return b"\xc0" + number.to_bytes(1, "little", signed=True)
+            if -(1 << 15) <= number < 1 << 15:
+                return b"\xc1" + number.to_bytes(2, "little", signed=True)
+            if -(1 << 31) <= number < 1 << 31:
+                return b"\xc2" + number.to_bytes(4, "little", signed=True)
+        return self.packed(text)
+
+    def packed(self, data: bytes) -> bytes:
+        """What is not looked at as a number."""
+        size = len(data)
+        if NOT_COMPRESSED < size <= self._left:
+            self._left -= size
+            less = compress(data)
+            if less is not None:
+                return b"\xc3" + length(len(less)) + length(size) + less
+        return length(size) + data
 
 
 def score_text(score: float) -> bytes:
@@ -74,27 +95,24 @@ def score_text(score: float) -> bytes:
     return b"%.17g" % score
 
 
-def write(value: object, list_size: int = -2) -> tuple[int, bytes]:
+def write(value: object, list_size: int = -2, compressed: bool = False) -> tuple[int, bytes]:
     """The type and the bytes of a value; `list_size` is list-max-listpack-size. Raises Unsupported."""
+    strings = Strings(compressed)
     if isinstance(value, bytes | int | bytearray | Rendered):
-        return STRING, string(as_bytes(value))
+        return STRING, strings.write(as_bytes(value))
     if isinstance(value, List):
-        return LIST_QUICKLIST_2, _quicklist(value.to_list(), list_size)
+        return LIST_QUICKLIST_2, _quicklist(value.to_list(), list_size, strings)
     if isinstance(value, Hash):
-        return _hash(value)
+        return _hash(value, strings)
     if isinstance(value, Set):
         if value.packed and value.integers:
-            return SET_INTSET, _packed(intset([int(member) for member in value.names()]))
+            return SET_INTSET, strings.packed(intset([int(member) for member in value.names()]))
         names = value.names()
-        return SET, length(len(names)) + b"".join([string(member) for member in names])
+        return SET, length(len(names)) + b"".join([strings.write(member) for member in names])
     if isinstance(value, SortedSet):
-        return _sorted_set(value)
+        return _sorted_set(value, strings)
     name = value.type_name().decode() if isinstance(value, Container) else type(value).__name__
     raise Unsupported(name)
-
-
-def _packed(data: bytes) -> bytes:
-    return length(len(data)) + data
 
 
 def quicklist_nodes(items: list[bytes], list_size: int) -> list[bytes]:
@@ -116,30 +134,30 @@ def quicklist_nodes(items: list[bytes], list_size: int) -> list[bytes]:
     return nodes
 
 
-def _quicklist(items: list[bytes], list_size: int) -> bytes:
+def _quicklist(items: list[bytes], list_size: int, strings: Strings) -> bytes:
     nodes = quicklist_nodes(items, list_size)
-    return length(len(nodes)) + b"".join([length(PACKED_NODE) + _packed(node) for node in nodes])
+    return length(len(nodes)) + b"".join([length(PACKED_NODE) + strings.packed(node) for node in nodes])
 
 
-def _hash(value: Hash) -> tuple[int, bytes]:
+def _hash(value: Hash, strings: Strings) -> tuple[int, bytes]:
     parts: list[bytes] = []
     if value.packed:
         for field, text in value.fields.items():
             parts += [element(field), element(text)]
-        return HASH_LISTPACK, _packed(pack(parts))
+        return HASH_LISTPACK, strings.packed(pack(parts))
     for field, text in value.fields.items():
-        parts += [string(field), string(text)]
+        parts += [strings.write(field), strings.write(text)]
     return HASH, length(len(value.fields)) + b"".join(parts)
 
 
-def _sorted_set(value: SortedSet) -> tuple[int, bytes]:
+def _sorted_set(value: SortedSet, strings: Strings) -> tuple[int, bytes]:
     parts: list[bytes] = []
     names = value.names()
     if value.packed:
         for member in names:
             parts += [element(member), element(score_text(value.scores[member]))]
-        return ZSET_LISTPACK, _packed(pack(parts))
+        return ZSET_LISTPACK, strings.packed(pack(parts))
     names.reverse()
     for member in names:
-        parts += [string(member), DOUBLE.pack(value.scores[member])]
+        parts += [strings.write(member), DOUBLE.pack(value.scores[member])]
     return ZSET_2, length(len(names)) + b"".join(parts)

@@ -79,7 +79,9 @@ def test_same_conversation(both: tuple[str, str], name: str, resp: int) -> None:
 WRITES: Final = [
     "SET k 1", "SET k 2 EX 100", "SETEX k 100 1", "GETSET k 3", "APPEND k 4", "INCR k", "INCRBYFLOAT k 1",
     "SETRANGE k 1 x", "MSET k 1 l 2", "MSETNX m 1 n 2", "SETNX k 1", "SETNX o 1", "SETBIT b 7 1", "BITOP NOT c b",
-    "BITFIELD b SET u8 0 9", "GETDEL o", "GETEX k EX 10", "GETEX k PERSIST", "EXPIRE k 100", "PERSIST k",
+    "BITFIELD b SET u8 0 9", "BITFIELD b SET u8 0 9",
+    "BITFIELD b INCRBY u8 0 0", "BITFIELD b OVERFLOW FAIL INCRBY u2 0 9", "BITFIELD b2 GET u8 0 SET u8 0 0",
+    "GETDEL o", "GETEX k EX 10", "GETEX k PERSIST", "EXPIRE k 100", "PERSIST k",
     "EXPIRE l -1", "PEXPIREAT m 1", "RENAME k kk", "RENAMENX kk k", "COPY k copy", "MOVE copy 1", "DEL k nope",
     "UNLINK n b c", "RPUSH q a b c d e f a", "LPUSH q x", "LPUSHX nope x", "RPUSHX q y", "LINSERT q BEFORE a z",
     "LSET q 0 s", "LTRIM q 1 8", "LREM q 1 a", "LPOP q", "RPOP q 2", "LMOVE q r LEFT RIGHT", "RPOPLPUSH q r",

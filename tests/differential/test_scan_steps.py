@@ -6,6 +6,7 @@ from typing import Final
 
 import pytest
 
+from tests.differential.compare import Pair
 from tests.differential.harness import Wire
 
 FILLED: Final = {
@@ -32,3 +33,17 @@ def test_a_compact_value_comes_as_a_whole(both: tuple[str, str], name: str) -> N
             assert isinstance(part, list), part
             complete.append((cursor == b"0", len(part) // width >= count))
     assert complete[0] == complete[1]
+
+
+@pytest.mark.parametrize("options", ["", " MATCH k*", " TYPE string", " TYPE nope", " COUNT 1000"])
+def test_a_scan_removes_what_has_expired(both: tuple[str, str], options: str) -> None:
+    pair = Pair(*both, 2)
+    pair.step((b"DEBUG", b"SET-ACTIVE-EXPIRE", b"0"))
+    for number in range(30):
+        pair.step((b"SET", b"key%d" % number, b"v", b"PX", b"1" if number % 3 else b"1000000"))
+    pair.step((b"DEBUG", b"SLEEP", b"0.005"))
+    pair.step((b"DBSIZE",))
+    pair.step(tuple(b"SCAN 0".split(b" ") + options.encode().split()))
+    pair.step((b"DBSIZE",))
+    pair.step((b"DEBUG", b"SET-ACTIVE-EXPIRE", b"1"))
+    pair.close()

@@ -99,6 +99,21 @@ def test_a_dump_of_one_is_restored_in_the_other(both: tuple[str, str], made: Com
             wire.close()
 
 
+@pytest.mark.parametrize("made", [
+    b"SET k " + b"x" * 20, b"SET k " + b"x" * 21, b"SET k " + b"x" * 5000, b"SET k " + b"abcdefgh" * 100,
+    b"SET k 12345678901", b"RPUSH k " + b" ".join([b"y" * 300] * 20), b"HSET k f " + b"z" * 60,
+    b"HSET k f " + b"z" * 65, b"ZADD k 1 " + b"z" * 60, b"SADD k " + b"w" * 90,
+], ids=lambda made: made[:12].decode())
+@pytest.mark.parametrize("compression", ["yes", "no"])
+def test_dumps_are_the_same_byte_for_byte(both: tuple[str, str], compression: str, made: bytes) -> None:
+    pair = Pair(*both, 2)
+    pair.step((b"CONFIG", b"SET", b"rdbcompression", compression.encode()))
+    pair.step(tuple(made.split(b" ")))
+    pair.step((b"DUMP", b"k"))
+    pair.step((b"CONFIG", b"SET", b"rdbcompression", b"yes"))
+    pair.close()
+
+
 @pytest.mark.parametrize("policy", [b"allkeys-lru", b"volatile-lfu", b"noeviction"])
 def test_idle_times_and_frequencies(both: tuple[str, str], policy: bytes) -> None:
     pair = Pair(*both, 2)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from heroredis.rdb.crc64 import crc64
 from heroredis.rdb.listpack import Damaged, element, pack, unpack
-from heroredis.rdb.lzf import decompress
+from heroredis.rdb.lzf import compress, decompress
 from heroredis.rdb.older import intset, read_intset, read_ziplist, read_zipmap
 from heroredis.rdb.payload import is_whole, unwrap, wrap
 from heroredis.rdb.reader import Reader, read
@@ -71,10 +71,10 @@ def test_a_listpack_holds_what_was_put_in(items: list[bytes]) -> None:
 
 @settings(deadline=None)
 @given(st.sampled_from(("list", "hash", "set", "zset")), st.lists(texts, min_size=1, max_size=20), st.booleans(),
-       st.sampled_from((-2, -1, -5, -9, 3, 0)))
-def test_every_value_comes_back(kind: str, items: list[bytes], packed: bool, list_size: int) -> None:
+       st.sampled_from((-2, -1, -5, -9, 3, 0)), st.booleans())
+def test_every_value_comes_back(kind: str, items: list[bytes], packed: bool, list_size: int, compressed: bool) -> None:
     value = made(kind, items, packed)
-    payload = wrap(value, list_size)
+    payload = wrap(value, list_size, compressed)
     assert is_whole(payload)
     found = unwrap(payload)
     assert type(found) is type(value)
@@ -116,6 +116,25 @@ def test_what_older_versions_wrote() -> None:
         read_zipmap(zipmap[:-1])
     old_zset = b"\x03\x01a\x031.5\x01b\xfe\x01c\xff"
     assert shown(read(3, Reader(old_zset))) == {b"a": 1.5, b"b": float("inf"), b"c": float("-inf")}
+
+
+@settings(deadline=None)
+@given(st.lists(st.one_of(st.binary(max_size=40), st.sampled_from((b"a" * 300, b"abc" * 90, bytes(range(250))))),
+                max_size=60).map(b"".join))
+def test_what_was_compressed_comes_back(text: bytes) -> None:
+    less = compress(text)
+    if less is not None:
+        assert len(less) <= len(text) - 4
+        assert decompress(less, len(text)) == text
+    assert len(compress(text + text + bytes(100)) or b"") < len(text + text) + 100
+
+
+def test_only_the_beginning_of_a_large_value_is_compressed() -> None:
+    assert len(wrap(b"x" * 30000, -2, True)) < 1000
+    assert len(wrap(b"x" * 40000, -2, True)) > 40000
+    items = List()
+    items.replace([b"x" * 8000] * 20)
+    assert 120_000 < len(wrap(items, -2, True)) < 136_000
 
 
 def test_compressed_strings() -> None:
