@@ -10,8 +10,13 @@ from librt.strings import BytesWriter, write_i32_le, write_i64_le
 from ourdb.checksum import crc32
 from ourdb.record import HEADER, HEADER_SIZE, OFFSET_MASK, write_crc
 
-PART: Final = 64 * 1024
-"""Bytes that are written in one piece."""
+PART: Final = 16 * 1024
+"""Bytes of a part."""
+OWN: Final = 512
+"""Payloads from this size on are parts of their own and never copied."""
+NOTED: Final = 32
+"""Parts from one whose place is kept to the next."""
+_ROOM: Final = bytes(PART)
 bytes(8 * 1024 * 1024)  # given back at once: glibc keeps freed blocks up to this size from now on, for the next batch
 
 
@@ -19,12 +24,14 @@ class Tail:
     """The part of a chunk that still grows; `start` is its offset in the segment."""
 
     def __init__(self, start: int) -> None:
-        self.start: Final = start
+        self.start = start
+        """Moves on only while nothing is in it."""
         self.out: Final = BytesWriter()
 
 
 class Chunk:
-    """Records that stand behind each other in one segment, in parts of some size, each of whole records.
+    """Records that stand behind each other in one segment, in parts of some size, each of whole records; only a large
+    payload is a part of its own, behind that of its header.
 
     Other threads may read while one appends: parts are only added, and a full tail is replaced, never emptied.
     """
@@ -36,30 +43,67 @@ class Chunk:
         self.parts: Final[list[bytes]] = []
         self.tail = Tail(base)
         self._starts: Final[list[int]] = []
+        self._numbers: Final[list[int]] = []
+        """Where some of the parts begin, and which they are."""
+        self._seeking = 0
+        """Parts that have come since the last of these."""
+
+    def _note(self, start: int) -> None:
+        """A part that begins at `start` is about to be added."""
+        self._numbers.append(len(self.parts))
+        self._starts.append(start)
 
     def end_part(self) -> None:
         """What was appended becomes a part."""
         tail = self.tail
-        if len(tail.out):
+        size = len(tail.out)
+        if size:
+            self._note(tail.start)
+            self._seeking = 0
             self.parts.append(tail.out.getvalue())
-            self._starts.append(tail.start)
-            self.tail = Tail(tail.start + len(tail.out))
+            fresh = Tail(tail.start + size)
+            if size >= PART:  # so much comes again, probably: room for it at once is cheaper than growing
+                fresh.out.write(_ROOM)
+                fresh.out.truncate(0)
+            self.tail = fresh
 
     def holds(self, position: int) -> bool:
         offset = position & OFFSET_MASK
         tail = self.tail
         return position >> 32 == self.segment and self.base <= offset < tail.start + len(tail.out)
 
-    def find(self, offset: int) -> tuple[bytes, int]:
-        """Bytes in which a record begins, and where."""
+    def add_large(self, head: bytes, payload: bytes) -> None:
+        """A record whose payload stays where it is."""
+        self.end_part()
+        tail = self.tail
+        start = tail.start
+        if self._seeking % NOTED == 0:
+            self._note(start)
+        self._seeking += 2
+        self.parts.append(head)
+        self.parts.append(bytes(payload))  # no copy, unless it could still be changed
+        tail.start = start + HEADER_SIZE + len(payload)
+
+    def record(self, offset: int) -> bytes:
+        """Header and payload of the record at an offset in the segment."""
         tail = self.tail
         if offset >= tail.start:
-            return tail.out.getvalue(), offset - tail.start
-        at = bisect_right(self._starts, offset) - 1
-        return self.parts[at], offset - self._starts[at]
+            part, at = tail.out.getvalue(), offset - tail.start
+            return part[at : at + HEADER_SIZE + _size(part, at)]
+        note = bisect_right(self._starts, offset) - 1
+        number, at = self._numbers[note], offset - self._starts[note]
+        part = self.parts[number]
+        while at >= len(part):
+            at -= len(part)
+            number += 1
+            part = self.parts[number]
+        size = _size(part, at)
+        if at + HEADER_SIZE + size > len(part):
+            return part + self.parts[number + 1]
+        return part[at : at + HEADER_SIZE + size]
 
     def first_time(self) -> int:
-        return int.from_bytes(self.find(self.base)[0][28:36], "little")
+        return int.from_bytes(self.parts[0][28:36], "little")
 
     def size(self) -> int:
         return self.tail.start + len(self.tail.out) - self.base
@@ -67,14 +111,19 @@ class Chunk:
     def previous(self) -> list[tuple[int, int]]:
         """(id, position of its previous version) of every record, last one first."""
         found = []
+        at = 0
         for part in [*self.parts, self.tail.out.getvalue()]:
-            at = 0
             while at < len(part):
                 fields = HEADER.unpack_from(part, at)
                 found.append((int(fields[5]), int(fields[8])))
                 at += HEADER_SIZE + int(fields[4])
+            at -= len(part)
         found.reverse()
         return found
+
+
+def _size(part: bytes, at: int) -> int:
+    return int.from_bytes(part[at + 8 : at + 12], "little")
 
 
 class Encoder:
@@ -82,6 +131,7 @@ class Encoder:
 
     def __init__(self) -> None:
         self._scratch: Final = BytesWriter()
+        self._crc32: Final = crc32
 
     def add(self, chunk: Chunk, salt: int, kind: int, flags: int, record_id: int, lsn: int, time: int, previous: int,
             data: bytes) -> None:
@@ -93,17 +143,18 @@ class Encoder:
         write_i64_le(scratch, lsn)
         write_i64_le(scratch, time)
         write_i64_le(scratch, previous)
-        tail = chunk.tail
-        out = tail.out
-        if len(data) > PART:
+        if len(data) >= OWN:
             head = scratch.getvalue()
-            write_crc(out, crc32(data, crc32(head, salt)))
-            out.write(head)
-            out.write(data)
-        else:
-            scratch.write(data)
-            rest = scratch.getvalue()
-            write_crc(out, crc32(rest, salt))
-            out.write(rest)
+            crc = self._crc32(data, self._crc32(head, salt))
+            scratch.truncate(0)
+            write_crc(scratch, crc)
+            scratch.write(head)
+            chunk.add_large(scratch.getvalue(), data)
+            return
+        scratch.write(data)
+        rest = scratch.getvalue()
+        out = chunk.tail.out
+        write_crc(out, self._crc32(rest, salt))
+        out.write(rest)
         if len(out) >= PART:
             chunk.end_part()

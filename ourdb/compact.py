@@ -284,9 +284,10 @@ class Compaction:
         redirects = self._redirects(self._moved_ids())
         with log.mutex:
             log.state.redirects = redirects
-            segments.let_go(self._old)
+            gone = segments.let_go(self._old)
             log.moved = set()
             log.moved_to = None
+        gone.clear()  # outside of the mutex: clearing a large file takes long
 
     def _translate(self) -> None:
         """Let the index point to the new places, page by page."""

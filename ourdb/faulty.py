@@ -9,7 +9,7 @@ import errno
 import mmap
 import random
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from ourdb.errors import StoreLocked
@@ -128,6 +128,9 @@ class FaultyFile(File):
         held[offset : offset + len(view)] = view
         if short:
             raise OSError(errno.ENOSPC, "No space left on device", self.name)
+
+    def write_parts(self, parts: Sequence[bytes], size: int, offset: int) -> None:
+        self.write(b"".join(parts), offset)
 
     def read(self, size: int, offset: int) -> bytes:
         return bytes(self._inode.data[offset : offset + size])

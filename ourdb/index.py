@@ -20,7 +20,8 @@ PAGE_BYTES: Final = 8 * PAGE
 class Page:
     """512 positions of 8 bytes each."""
 
-    def __init__(self) -> None:
+    def __init__(self, number: int) -> None:
+        self.number: Final = number
         self.slots: Final[vec[i64]] = vec[i64]([0] * PAGE)
 
     def tobytes(self) -> bytes:
@@ -37,27 +38,48 @@ class Page:
 
 
 class Index:
-    """Positions by id; 0 = never there."""
+    """Positions by id; 0 = never there. One thread changes it, others may read meanwhile."""
 
     def __init__(self) -> None:
         self.pages: Final[dict[int, Page]] = {}
         self.live = 0
+        self._near = Page(-1)
+        """Where the last change was: the next one is often in the same page. Only who changes pages sets it."""
 
     def get(self, record_id: int) -> int:
         """Position with the deleted bit; 0 when the id was never there."""
-        page = self.pages.get(record_id >> PAGE_BITS)
-        if page is None:
-            return 0
+        number = record_id >> PAGE_BITS
+        page = self._near
+        if page.number != number:
+            found = self.pages.get(number)
+            if found is None:
+                return 0
+            page = found
+        slot: i64 = record_id & PAGE_MASK
+        return page.slots[slot]
+
+    def before(self, record_id: int) -> int:
+        """As `get`, by the thread that is about to `put`."""
+        number = record_id >> PAGE_BITS
+        page = self._near
+        if page.number != number:
+            found = self.pages.get(number)
+            if found is None:
+                return 0
+            page = self._near = found
         slot: i64 = record_id & PAGE_MASK
         return page.slots[slot]
 
     def put(self, record_id: int, position: int) -> int:
         """Set it (0 takes the id out) and return what was there."""
         number = record_id >> PAGE_BITS
-        page = self.pages.get(number)
-        if page is None:
-            page = Page()
-            self.pages[number] = page
+        page = self._near
+        if page.number != number:
+            found = self.pages.get(number)
+            page = Page(number) if found is None else found
+            if found is None:
+                self.pages[number] = page
+            self._near = page
         slot: i64 = record_id & PAGE_MASK
         slots = page.slots
         before: i64 = slots[slot]
@@ -69,7 +91,7 @@ class Index:
 
     def load_page(self, number: int, data: bytes, at: int) -> None:
         """A whole page, as a checkpoint kept it."""
-        page = Page()
+        page = Page(number)
         slots = page.slots
         live = 0
         slot: i64 = 0
@@ -97,4 +119,5 @@ class Index:
         """Let go of a page in which nothing is left."""
         page = self.pages.get(number)
         if page is not None and page.is_empty():
+            self._near = Page(-1)
             del self.pages[number]

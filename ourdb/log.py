@@ -200,6 +200,7 @@ class Log:
     def seal(self, always: bool = False) -> int:
         """End the present segment, unless nothing is in it (`always`: even then). Returns the log sequence number at
         which the next one begins once all before it is on disk; appends go on meanwhile."""
+        self.sync()
         with self.mutex:
             if self._closed or self.committer.failure:
                 self._refuse()
@@ -213,13 +214,17 @@ class Log:
                 self.segments.make(number, max(state.last_time, self.now()), lsn, state.next_id)
         return lsn
 
-    def flush_gently(self) -> None:
-        """Commit, synced. Most is synced before the committer's turn, so that writers hardly wait."""
+    def sync(self) -> None:
+        """Sync what is written, beside the committer's turn, so that writers hardly wait."""
         try:
             self.segments.sync()
         except OSError as error:
             self.committer.failure = f"a sync failed, what is on disk is unknown: {error}"
             raise StoreFailed(self.committer.failure) from error
+
+    def flush_gently(self) -> None:
+        """Commit, synced. Most is synced before the committer's turn."""
+        self.sync()
         self.flush(ALWAYS)
 
     def _holds(self, number: int) -> bool:
@@ -243,7 +248,7 @@ class Log:
             if not self._chunks:
                 flags |= SYNCED if self._synced else 0
             chunk = self._begin_chunk()
-        previous = state.index.get(record_id) & POSITION_MASK
+        previous = state.index.before(record_id) & POSITION_MASK
         if previous and self.moved and previous >> 32 in self.moved:
             previous = self._follow(record_id)
         clock = self._clock
@@ -278,8 +283,7 @@ class Log:
         return self.state.last_time
 
     def now(self) -> int:
-        clock = self._clock
-        return now_ms() if clock is None else clock()
+        return now_ms() if self._clock is None else self._clock()
 
     def _covering(self, durability: int) -> Commit:
         """The commit that covers all that was appended, as durably as asked for. Under the mutex."""
@@ -343,10 +347,7 @@ class Log:
         if segment is None:
             self.segments.sync()
             segment = self.segments.make(chunk.segment, chunk.first_time(), chunk.first_lsn, self.state.next_id)
-        offset = chunk.base
-        for part in chunk.parts:
-            segment.write(part, offset)
-            offset += len(part)
+        segment.write_parts(chunk.parts, chunk.base)
         self.bytes_written += chunk.size()
 
     def _synced_late(self) -> None:

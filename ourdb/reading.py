@@ -106,9 +106,7 @@ class Reader:
         start = position & OFFSET_MASK
         chunk = self._log.pending(position)
         if chunk is not None:
-            part, at = chunk.find(start)
-            size = int.from_bytes(part[at + 8 : at + 12], "little")
-            data = part[at : at + HEADER_SIZE + size]
+            data = chunk.record(start)
             salt = self._segments.salts[number]
         else:
             segment = self._segments.get(number)

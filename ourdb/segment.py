@@ -11,7 +11,7 @@ from librt.threading import Lock
 
 from ourdb import manifest
 from ourdb.errors import CorruptRecord
-from ourdb.files import File, Files
+from ourdb.files import PARTS_AT_ONCE, File, Files
 from ourdb.record import SEGMENT_HEADER_SIZE, SegmentHead, read_segment_head
 
 MISSES_SHIFT: Final = 18
@@ -77,6 +77,19 @@ class Segment:
     def write(self, data: bytes | bytearray, offset: int) -> None:
         self.dirty = True
         self.file.write(data, offset)
+
+    def write_parts(self, parts: list[bytes], offset: int) -> None:
+        """One behind the other, many with one call."""
+        self.dirty = True
+        start = 0
+        while start < len(parts):
+            some = parts if len(parts) <= PARTS_AT_ONCE else parts[start : start + PARTS_AT_ONCE]
+            size = 0
+            for part in some:
+                size += len(part)
+            self.file.write_parts(some, size, offset)
+            offset += size
+            start += PARTS_AT_ONCE
 
     def sync(self) -> None:
         """Threads that come while one syncs wait for it: its sync may be the one that they rely on. After a failure
@@ -236,13 +249,18 @@ class Segments:
         self.retired.update(old)
         self._sort()
 
-    def let_go(self, old: list[int]) -> None:
-        """The old ones are not read any more. Their files close when the last reader is done."""
+    def let_go(self, old: list[int]) -> list[Segment]:
+        """The old ones are not read any more. Their files close when the last reader is done, the caller at the
+        earliest: the system takes its time to clear a large file that is gone, and nobody should wait for that."""
+        gone = []
         for number in old:
-            self.by_number.pop(number, None)
+            segment = self.by_number.pop(number, None)
             self.salts.pop(number, None)
+            if segment is not None:
+                gone.append(segment)
         self.retired.clear()
         self.generation += 1
+        return gone
 
     def forget(self, number: int) -> Segment | None:
         """Take a segment out of the log; its file stays open."""

@@ -1,16 +1,19 @@
 """Checkpoints while the store is in use: a thread copies the index in small steps and saves it when enough was written.
+Between them it syncs what nobody has asked to be synced, so that the end of a segment does not have to wait for much.
 
 The copy may run ahead of the place that the checkpoint names; reading the log on from there makes up for it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Iterator
 from typing import Final
 
 from ourdb import checkpoint
+from ourdb.errors import StoreFailed
 from ourdb.files import Files
 from ourdb.index import PAGE_BYTES
 from ourdb.log import Log
@@ -19,6 +22,8 @@ from ourdb.record import SEGMENT_HEADER_SIZE
 PAGES_AT_ONCE: Final = 64
 PAGE_COST: Final = 8 * 4096
 """Bytes to be written per page of the index before the next checkpoint pays."""
+SYNCS: Final = 4
+"""Times that what was written is synced between two checkpoints."""
 logger = logging.getLogger("ourdb")
 
 
@@ -31,24 +36,33 @@ class Snapshots:
         self._log: Final = log
         self._every: Final = every
         self._saved_at = 0
+        self._synced_at = 0
         self._stopped = False
         self._runner: threading.Thread | None = None
 
     def look(self) -> None:
-        """Start one when it is due. On the committer's thread."""
-        due = max(self._every, len(self._log.state.index.pages) * PAGE_COST)
-        if self._stopped or self._log.bytes_written - self._saved_at < due:
+        """Start what is due. On the committer's thread."""
+        written = self._log.bytes_written
+        if self._stopped or written - self._synced_at < self._every // SYNCS:
             return
         if self._runner is not None and self._runner.is_alive():
             return
-        self._saved_at = self._log.bytes_written
-        self._runner = threading.Thread(target=self._run, name="ourdb-checkpoint", daemon=True)
+        self._synced_at = written
+        work = self._sync
+        if written - self._saved_at >= max(self._every, len(self._log.state.index.pages) * PAGE_COST):
+            self._saved_at = written
+            work = self._run
+        self._runner = threading.Thread(target=work, name="ourdb-checkpoint", daemon=True)
         self._runner.start()
 
     def stop(self) -> None:
         self._stopped = True
         if self._runner is not None:
             self._runner.join()
+
+    def _sync(self) -> None:
+        with contextlib.suppress(StoreFailed):  # the next commit tells
+            self._log.sync()
 
     def _run(self) -> None:
         if self.busy.acquire(blocking=False):

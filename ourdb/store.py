@@ -29,7 +29,7 @@ from ourdb.snapshot import Snapshots
 MAX_RECORD: Final = 512 * 1024 * 1024
 SEGMENT_SIZE: Final = 256 * 1024 * 1024
 LARGEST: Final = 1024 * 1024 * 1024
-CHECKPOINT_EVERY: Final = 64 * 1024 * 1024
+CHECKPOINT_EVERY: Final = 256 * 1024 * 1024
 
 
 def _level(durability: str) -> int:
