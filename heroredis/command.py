@@ -87,6 +87,17 @@ def stored_counted_keys(at: int) -> KeySpec:
     return KeySpec(1, 1, 1, find)
 
 
+def migrated_keys(argv: list[bytes]) -> list[int]:
+    """MIGRATE: the key at its fixed place, or those behind KEYS when that place is empty; none when both are given."""
+    at = 6
+    while at < len(argv):
+        word = argv[at].upper()
+        if word == b"KEYS":
+            return [] if argv[3] else list(range(at + 1, len(argv)))
+        at += {b"AUTH": 2, b"AUTH2": 3}.get(word, 1)
+    return [3] if len(argv) > 3 else []
+
+
 class Command:
     """One command or subcommand, with everything that is known about it before a server exists."""
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 from heroredis.args import MAX_INT, integer
-from heroredis.command import FIRST, KeySpec, command
+from heroredis.command import FIRST, command
 from heroredis.errors import RedisError, syntax
 from heroredis.keyspace.change import GENERIC
 from heroredis.keyspace.usage import LFU
 from heroredis.rdb.listpack import Damaged
 from heroredis.rdb.payload import is_whole, unwrap, wrap
 from heroredis.rdb.writer import Unsupported
-from heroredis.reply import OK, Reply, Simple
+from heroredis.reply import OK, Reply
 from heroredis.session.context import Context
 
-NO_KEY: Final = Simple(b"NOKEY")
 MOST_USED: Final = 255
 
 
@@ -111,50 +110,3 @@ def restore(ctx: Context, key: bytes, ttl: bytes, serialized_value: bytes, *opti
          flags="write denyoom asking", keys=FIRST, complexity="O(N)", journal="restored")
 def restore_asking(ctx: Context, key: bytes, ttl: bytes, serialized_value: bytes, *options: bytes) -> Reply:
     return _restore(ctx, key, ttl, serialized_value, options)
-
-
-def _migrated_keys(argv: list[bytes]) -> list[int]:
-    """The key at its fixed place, or those behind KEYS when that place is empty; none when both are given."""
-    at = 6
-    while at < len(argv):
-        word = argv[at].upper()
-        if word == b"KEYS":
-            return [] if argv[3] else list(range(at + 1, len(argv)))
-        at += {b"AUTH": 2, b"AUTH2": 3}.get(word, 1)
-    return [3] if len(argv) > 3 else []
-
-
-class Migration:
-    """The options of MIGRATE that say what is to be carried."""
-
-    def __init__(self, key: bytes, words: tuple[bytes, ...]) -> None:
-        self.keys: list[bytes] = [key]
-        at = 0
-        while at < len(words):
-            name = words[at].upper()
-            left = len(words) - at - 1
-            if name == b"AUTH" and left >= 1:
-                at += 1
-            elif name == b"AUTH2" and left >= 2:
-                at += 2
-            elif name == b"KEYS":
-                if key:
-                    raise RedisError(b"ERR When using MIGRATE KEYS option, the key argument must be set to the empty "
-                                     b"string")
-                self.keys = list(words[at + 1 :])
-                return
-            elif name not in (b"COPY", b"REPLACE"):
-                raise syntax()
-            at += 1
-
-
-@command("MIGRATE", "Carry keys to another server; this one opens no connections to others.", group="generic",
-         since="2.6.0", flags="write", keys=KeySpec(3, 3, 1, _migrated_keys), complexity="O(N)")
-def migrate(ctx: Context, host: bytes, port: bytes, key: bytes, destination_db: bytes, timeout: bytes,
-            *options: bytes) -> Reply:
-    wanted = Migration(key, options)
-    integer(timeout)
-    integer(destination_db)
-    if not any(ctx.db.lookup(name) is not None for name in wanted.keys):
-        return NO_KEY
-    raise RedisError(b"IOERR error or timeout writing to target instance")

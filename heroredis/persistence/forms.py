@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from heroredis.command import Form
+from heroredis.command import Form, migrated_keys
 from heroredis.keyspace.database import Database
 from heroredis.persistence.wire import requests_for
 from heroredis.registry import Registry
@@ -115,6 +115,12 @@ def restored(db: Database, argv: list[bytes], reply: object) -> Requests:
     return [[b"RESTORE", key, b"%d" % at, argv[3], b"REPLACE", b"ABSTTL"]]
 
 
+def migrated(db: Database, argv: list[bytes], reply: object) -> Requests:
+    """MIGRATE: the keys that went."""
+    gone = [argv[at] for at in migrated_keys(argv) if argv[at] not in db.data]
+    return [[b"DEL", *gone]] if gone else []
+
+
 def stored(db: Database, argv: list[bytes], reply: object) -> Requests:
     """SORT ... STORE: the list as it is now, whatever the order of a set may be next time."""
     words = [word.upper() for word in argv]
@@ -135,7 +141,7 @@ def _text(value: object) -> bytes:
 FORMS: Final[dict[str, tuple[Form, int]]] = {
     "set": (string, 3), "string": (string, 0), "expiry": (expiry, 0), "hash-field": (hash_field, 0),
     "popped": (popped, 0), "many-popped": (many_popped, 0), "moved": (moved, 0), "spop": (removed_members, 0),
-    "zpopped": (removed_scored, 0), "restored": (restored, 0), "stored": (stored, 0),
+    "zpopped": (removed_scored, 0), "restored": (restored, 0), "stored": (stored, 0), "migrated": (migrated, 0),
 }
 """By the name that a command's declaration gives in `journal=`. Requests of up to that many words stay as they are."""
 

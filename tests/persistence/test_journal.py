@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+import threading
 from collections.abc import Sequence
 from typing import Final
 
@@ -133,3 +135,30 @@ def test_nothing_is_kept_without_appendonly() -> None:
     assert kept.disk.now == {}
     assert contents(kept.server)[0] == {b"k": (b"v", -1)}
     kept.stop()
+
+
+def test_keys_that_were_carried_away_are_deleted() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+        def answer(count: int) -> threading.Thread:
+            def serve() -> None:
+                taken, _ = listener.accept()
+                with taken:
+                    taken.sendall(b"+OK\r\n" * count)
+                    while taken.recv(1 << 16):
+                        pass
+            thread = threading.Thread(target=serve)
+            thread.start()
+            return thread
+
+        fill: tuple[object, ...] = ("MSET", "a", 1, "b", 2, "keys", 3)
+        for count, request, expected in (
+            (2, ("MIGRATE", "127.0.0.1", port, "a", 0, 5000), [b"DEL a"]),
+            (3, ("MIGRATE", "127.0.0.1", port, "", 0, 5000, "AUTH", "keys", "KEYS", "b"), [b"DEL b"]),
+            (4, ("MIGRATE", "127.0.0.1", port, "", 0, 5000, "KEYS", "a", "none", "keys", "b"), [b"DEL a none keys b"]),
+            (2, ("MIGRATE", "127.0.0.1", port, "a", 0, 5000, "COPY"), []),
+        ):
+            thread = answer(count)
+            assert journaled(fill, request)[1:] == expected
+            thread.join()
