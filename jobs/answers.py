@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from heroredis.extension import Map
+from jobs.accounting import Accounting
 from jobs.counts import Counts
 from jobs.job import Job
 from jobs.notes import TrailNote
@@ -32,9 +33,15 @@ def job_pairs(job: Job) -> Pairs:
     return pairs
 
 
-def version_pairs(job: Job) -> Pairs:
+def version_pairs(job: Job, cost: Accounting) -> Pairs:
     """A job as JOB.HISTORY answers it."""
-    return [*job_pairs(job), (b"version", job.version), (b"at", job.at), (b"by", job.by)]
+    return [*job_pairs(job), *cost_pairs(cost), (b"version", job.version), (b"at", job.at), (b"by", job.by)]
+
+
+def cost_pairs(cost: Accounting) -> Pairs:
+    """What the latest attempt has cost; null = not known, or not yet."""
+    return [(b"queue_wait_ms", cost.queue_wait_ms), (b"wall_ms", cost.wall_ms), (b"cpu_us", cost.cpu_us),
+            (b"max_rss", cost.max_rss)]
 
 
 def counts_map(counts: Counts) -> Map:

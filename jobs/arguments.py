@@ -87,5 +87,9 @@ def fetch_options(words: list[bytes], worker: str) -> tuple[list[str], int, str]
 def token_of(options: tuple[bytes, ...], flags: tuple[str, ...] = ()) -> tuple[str | None, bool]:
     """The token of an attempt, and whether DEAD was given where it may be."""
     found = Args(options).options(flags, {"TOKEN": decoded})
+    return token_in(found), "DEAD" in found
+
+
+def token_in(found: dict[str, object]) -> str | None:
     token = found.get("TOKEN")
-    return (token if isinstance(token, str) else None), "DEAD" in found
+    return token if isinstance(token, str) else None

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from heroredis.extension import OK, Args, Context, Durable, Reply, natural, raw
-from jobs.arguments import author, bytes_of, decoded, job_id_of, number_of, token_of
+from jobs.arguments import author, bytes_of, decoded, job_id_of, number_of, token_in, token_of
 from jobs.errors import BadOption
 from jobs.limits import cut
 from jobs.manager import JobManager
@@ -14,6 +14,8 @@ from jobs.states import Reason
 
 REASONS: Final = (Reason.FAILED, Reason.INVALID, Reason.TIMEOUT, Reason.DISCARDED, Reason.CRASHED)
 """What a worker may say of a failure."""
+USAGE: Final = {"CPU": natural, "RSS": natural}
+"""What it may say of what the attempt has used: microseconds and bytes."""
 
 
 class AttemptCommands:
@@ -27,13 +29,22 @@ class AttemptCommands:
                 "JOB.RELEASE": self.release}
 
     def complete(self, ctx: Context, job_id: bytes, result: bytes, *options: bytes) -> Reply:
-        token, _ = token_of(options)
+        if len(options) <= 2:
+            token, _ = token_of(options)
+        else:
+            found = Args(options).options((), {"TOKEN": decoded, **USAGE})
+            token = token_in(found)
+            self._measured(job_id_of(job_id), token, found)
         return Durable(OK, self._manager().finish(job_id_of(job_id), result, author(ctx.client), token))
+
+    def _measured(self, job_id: int, token: str | None, found: dict[str, object]) -> None:
+        if "CPU" in found or "RSS" in found:
+            self._manager().measured(job_id, token, number_of(found, "CPU", 0), number_of(found, "RSS", 0))
 
     def fail(self, ctx: Context, job_id: bytes, error: bytes, *options: bytes) -> Reply:
         found = Args(options).options(("DEAD",), {"TOKEN": decoded, "TRACEBACK": raw, "REASON": decoded,
-                                                  "RETRY": natural, "AT": natural})
-        token = found.get("TOKEN")
+                                                  "RETRY": natural, "AT": natural, **USAGE})
+        token = token_in(found)
         reason = str(found.get("REASON", Reason.FAILED))
         if reason not in REASONS:
             raise BadOption(f"REASON {reason!r} does not exist, give one of {', '.join(REASONS)}")
@@ -42,9 +53,9 @@ class AttemptCommands:
         if "AT" in found:
             wait = max(0, number_of(found, "AT", 0) - manager.now_ms())
         trace = cut(bytes_of(found, "TRACEBACK")) if "TRACEBACK" in found else None
-        return Durable(OK, manager.fail(
-            job_id_of(job_id), error, author(ctx.client), token if isinstance(token, str) else None, reason=reason,
-            traceback=trace, final="DEAD" in found, retry_ms=wait))
+        self._measured(job_id_of(job_id), token, found)
+        return Durable(OK, manager.fail(job_id_of(job_id), error, author(ctx.client), token, reason=reason,
+                                        traceback=trace, final="DEAD" in found, retry_ms=wait))
 
     def snooze(self, ctx: Context, job_id: bytes, milliseconds: bytes, *options: bytes) -> Reply:
         token, _ = token_of(options)

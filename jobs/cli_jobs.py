@@ -116,11 +116,18 @@ def run_show(link: Link, given: Namespace) -> int:
         shown = f"{value}  {when(value)}" if name.endswith("_at") and value else text_of(value)
         print(f"{name.ljust(width)}  {shown}")
     rows = [[text_of(version["version"]), when(version["at"]), text_of(version["state"]),
-             text_of(version["reason"] or None), text_of(version["by"])] for version in versions]
-    print("\n" + table(("VERSION", "AT", "STATE", "REASON", "BY"), rows))
+             text_of(version["reason"] or None), text_of(version["by"]), *_costs(version)] for version in versions]
+    print("\n" + table(("VERSION", "AT", "STATE", "REASON", "BY", "WAIT", "WALL", "CPU", "MEMORY"), rows))
     for line in lines:
         print(_log_line(line))
     return 0
+
+
+def _costs(version: dict[str, Any]) -> list[str]:
+    """What the attempt had cost, as people read it."""
+    waited, wall, cpu, rss = (version.get(name) for name in ("queue_wait_ms", "wall_ms", "cpu_us", "max_rss"))
+    return ["-" if waited is None else f"{waited} ms", "-" if wall is None else f"{wall} ms",
+            "-" if cpu is None else f"{cpu / 1000:.1f} ms", "-" if rss is None else f"{rss / 1048576:.1f} MiB"]
 
 
 def run_act(link: Link, given: Namespace) -> int:

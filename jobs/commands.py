@@ -20,7 +20,8 @@ from heroredis.extension import (
     command,
     natural,
 )
-from jobs.answers import counts_map, job_pairs, version_pairs
+from jobs.accounting import ENOUGH, accounted_newest_first
+from jobs.answers import cost_pairs, counts_map, job_pairs, version_pairs
 from jobs.arguments import LONGEST_WAIT_MS, author, create_options, decoded, fetch_options, job_id_of
 from jobs.attempt_commands import AttemptCommands
 from jobs.declared import TABLE
@@ -72,17 +73,20 @@ class JobCommands:
         return Durable([job.job_id for job in jobs], commit)
 
     def get(self, ctx: Context, job_id: bytes) -> Reply:
-        job = self._manager().find(job_id_of(job_id))
-        return None if job is None else Map(job_pairs(job))
+        manager = self._manager()
+        job = manager.find(job_id_of(job_id))
+        return None if job is None else Map([*job_pairs(job), *cost_pairs(manager.accounting(job.job_id))])
 
     def history(self, ctx: Context, job_id: bytes, *options: bytes) -> Reply:
         number = job_id_of(job_id)
         found = Args(options).options((), {"COUNT": natural})
         depth = found.get("COUNT", DEFAULT_HISTORY)
-        versions = self._manager().history(number, depth if isinstance(depth, int) and depth else DEFAULT_HISTORY)
+        wanted = depth if isinstance(depth, int) and depth else DEFAULT_HISTORY
+        versions = self._manager().history(number, wanted + ENOUGH)
         if not versions:
             raise no_job(number)
-        return [Map(version_pairs(job)) for job in versions]
+        costs = accounted_newest_first(versions)
+        return [Map(version_pairs(job, cost)) for job, cost in zip(versions[:wanted], costs, strict=False)]
 
     def status(self, ctx: Context, job_id: bytes, state: bytes) -> Reply:
         wanted = decoded(state).lower()

@@ -122,8 +122,8 @@ class Lifecycle(Admission):
             at=now, by=worker, token=f"{kind}{self._epoch}-{job.job_id}-{version}", run_at=0,
             lease_until=now + lease_ms if lease_ms else 0,
         )
-        if job.extra is not None and job.extra.progress:
-            after = replace(after, extra=replace(job.extra, progress=0, progress_text=""))
+        if job.extra is not None and (job.extra.progress or job.extra.max_rss):
+            after = replace(after, extra=replace(job.extra, progress=0, progress_text="", cpu_us=0, max_rss=0))
         self._change(job, after, START)
         if lease_ms:
             self._lease(job.job_id, lease_ms)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, cast
 
 from heroredis.extension import Clock, Committing, JobView
+from jobs.accounting import ENOUGH, NOTHING, Accounting, accounted_newest_first
 from jobs.admission import Defer
 from jobs.bulk import Done, bulk
 from jobs.counts import Counts
@@ -214,6 +215,15 @@ class JobManager(Steering):
     async def resume_schedule(self, name: str, *, by: str = "api") -> None:
         """Runs that fell into the pause are not made up for."""
         await self._committed(self.schedules.resume(name, by))
+
+    def accounting(self, job_id: int) -> Accounting:
+        """What the latest attempt of a job has cost, as far as it is known."""
+        rows = accounted_newest_first(self.history(job_id, ENOUGH))
+        return rows[0] if rows else NOTHING
+
+    def costs(self, versions: Sequence[JobView]) -> list[Accounting]:
+        """What was known at each of these versions of a job, newest first."""
+        return accounted_newest_first([cast("Job", job) for job in versions])
 
     def attempt_errors(self, job_id: int) -> list[Job]:
         """The versions with which failed attempts ended, oldest first: each has its error and traceback."""

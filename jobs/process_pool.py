@@ -29,6 +29,7 @@ from jobs.job import Job
 from jobs.manager import JobManager
 from jobs.process_worker import GRACEFUL
 from jobs.states import Reason
+from jobs.usage import Usage, usage_of
 
 logger = logging.getLogger("heroredis.jobs")
 LOOK_EVERY_S: Final = 0.1
@@ -67,10 +68,19 @@ class WorkerProcess:
         self.head = 0
         self.head_since = 0.0
         self.has_worked = False
+        self.cpu_before = 0
+        """What it had used when it began its present job, in µs."""
+        self.usage = Usage(0, 0)
+        """What its present job has used, when it was last looked at."""
         self.killed_at = 0.0
         self.verdict = ""
         """Why it is being killed; empty = it is not."""
         self.reason: str = Reason.CRASHED
+
+    def measure(self) -> None:
+        used = usage_of(self.process.pid)
+        if used.max_rss:
+            self.usage = Usage(max(0, used.cpu_us - self.cpu_before), used.max_rss)
 
 
 class ProcessPool:
@@ -203,6 +213,8 @@ class ProcessPool:
             self._fail(held[0], worker, status)
 
     def _fail(self, job_id: int, worker: WorkerProcess, status: int) -> None:
+        if worker.head == job_id and worker.usage.max_rss:
+            self.manager.measured(job_id, None, *worker.usage)
         text = worker.verdict or f"the worker process ended by {described(status)}"
         lines = "\n".join(worker.output)
         try:
@@ -240,6 +252,10 @@ class ProcessPool:
             if head != worker.head:
                 worker.head = head
                 worker.head_since = now
+                worker.cpu_before = usage_of(worker.process.pid).cpu_us
+                worker.usage = Usage(0, 0)
+            elif head:
+                worker.measure()
             job = self.manager.live.get(head) if head else None
             if job is not None and 0 < self._limit(job) <= now - worker.head_since:
                 self.kill(worker, f"ran longer than {self._limit(job):g} s", Reason.TIMEOUT)
@@ -253,6 +269,7 @@ class ProcessPool:
         worker.verdict = verdict
         worker.reason = reason
         worker.killed_at = self._clock()
+        worker.measure()
         signal_group(worker.process.pid, signal.SIGALRM)
 
     def revoke(self, job: Job) -> bool:

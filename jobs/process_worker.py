@@ -23,6 +23,7 @@ from jobs import requests
 from jobs.attempt import Attempt, attempt_of
 from jobs.handlers import Handler, Handlers
 from jobs.requests import Request
+from jobs.usage import Meter
 from jobs.wire import NOT_ENOUGH, ClientError, new_reader, pack
 
 READ_SIZE: Final = 64 * 1024
@@ -91,6 +92,7 @@ class ProcessWorker:
         self._is_waiting = False
         self._stopping = False
         self._done = 0
+        self._meter: Final = Meter()
 
     def stop(self, number: int, frame: FrameType | None) -> None:
         """SIGTERM: end after the running job."""
@@ -114,8 +116,9 @@ class ProcessWorker:
                 self._work(attempt_of(job, self._max_result))
 
     def _is_worn_out(self) -> bool:
-        largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        return 0 < self._max_jobs <= self._done or 0 < self._max_bytes < largest
+        if 0 < self._max_jobs <= self._done:
+            return True
+        return self._max_bytes > 0 and self._meter.resident() > self._max_bytes
 
     def _work(self, attempt: Attempt) -> None:
         handler = self._handlers.get(attempt.job.topic)
@@ -124,7 +127,9 @@ class ProcessWorker:
             return
         self._done += 1
         attempt.report = self._link.send
-        self._link.send(attempt.run(lambda: self._call(handler, attempt), handler))
+        self._meter.begin()
+        end = attempt.run(lambda: self._call(handler, attempt), handler)
+        self._link.send(requests.with_usage(end, *self._meter.end()))
 
     def _call(self, handler: Handler, attempt: Attempt) -> object:
         arguments = handler.arguments(attempt.job, attempt)

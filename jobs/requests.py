@@ -122,6 +122,13 @@ def fail(job_id: int, error: object, token: str = "", *, dead: bool = False, tra
     return _ending(b"JOB.FAIL", job_id, error, token, *more)
 
 
+def with_usage(end: Request[None], cpu_us: int, max_rss: int) -> Request[None]:
+    """The end of an attempt, and what this has used."""
+    if end.words[0] in (b"JOB.COMPLETE", b"JOB.FAIL"):
+        return Request([*end.words, b"CPU", b"%d" % cpu_us, b"RSS", b"%d" % max_rss], _done, False)
+    return end
+
+
 def snooze(job_id: int, seconds: float, token: str = "") -> Request[None]:
     return _ending(b"JOB.SNOOZE", job_id, _milliseconds(seconds), token)
 

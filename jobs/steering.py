@@ -97,6 +97,12 @@ class Steering(Lifecycle):
             self.on_revoke(job)
         return commit
 
+    def measured(self, job_id: int, token: str | None, cpu_us: int, max_rss: int) -> None:
+        """What the running attempt has used; it is kept with the version that ends the attempt."""
+        job = self.live.get(job_id)
+        if job is not None and job.state == ACTIVE and token in (None, job.token):
+            self.live[job_id] = replace(job, extra=replace(job.more, cpu_us=cpu_us, max_rss=max_rss))
+
     def edit(self, job_id: int, by: str, params: bytes | None = None, priority: int = -1) -> Committing:
         """Other params or another priority for a job that has not begun."""
         job = self._checked(job_id, EDIT, None)

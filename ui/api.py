@@ -17,7 +17,7 @@ from ui.shown import STATES
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from heroredis.extension import JobService, JobView
+    from heroredis.extension import Cost, JobService, JobView
 
 DEFAULT_COUNT: Final = 50
 MAX_HISTORY: Final = 1000
@@ -91,14 +91,17 @@ class Api:
         found = await self.jobs.get_job(query.job_id(request))
         if found is None:
             raise no_such_job()
-        return web.Response(body=self.jobs.to_json(found), content_type="application/json")
+        facts = msgspec.json.decode(self.jobs.to_json(found), type=dict[str, msgspec.Raw])
+        return answer({**facts, **cost_row(self.jobs.accounting(found.job_id))})
 
     async def history(self, request: web.Request) -> web.Response:
         depth = query.number(request, "count", 100, least=1, most=MAX_HISTORY)
         versions = await self.jobs.get_history(query.job_id(request), depth)
         if not versions:
             raise no_such_job()
-        return answer({"history": [version_row(job) for job in versions]})
+        costs = self.jobs.costs(versions)
+        return answer({"history": [{**version_row(job), **cost_row(cost)}
+                                   for job, cost in zip(versions, costs, strict=True)]})
 
     async def create(self, request: web.Request) -> web.Response:
         jobs = self.jobs
@@ -147,6 +150,11 @@ def counts(stats: object) -> dict[str, int]:
 
 def version_row(job: JobView) -> dict[str, object]:
     return {"version": job.version, "state": job.state, "reason": job.reason, "by": job.by, "at": job.at}
+
+
+def cost_row(cost: Cost) -> dict[str, object]:
+    return {"queue_wait_ms": cost.queue_wait_ms, "wall_ms": cost.wall_ms, "cpu_us": cost.cpu_us,
+            "max_rss": cost.max_rss}
 
 
 def no_such_job() -> BadRequest:

@@ -59,7 +59,10 @@ def test_create_wait_show_and_delete(run: Run) -> None:
     shown = as_json(run("job", "show", job_id, "--json"))
     assert [version["state"] for version in shown["history"]] == ["done", "active", "new"]
     assert shown["history"][-1]["by"].startswith("cli-")
-    assert "result" in run("job", "show", job_id)[1]
+    assert [version["wall_ms"] is None for version in shown["history"]] == [False, True, True]
+    assert shown["queue_wait_ms"] == shown["history"][0]["queue_wait_ms"] >= 0
+    page = run("job", "show", job_id)[1]
+    assert all(word in page for word in ("result", "queue_wait_ms", "WALL", "MEMORY"))
     assert run("job", "wait", job_id)[:2] == (0, "hello\n")
     assert run("job", "delete", job_id)[:2] == (0, "1 changed\n")
     status, _, problem = run("job", "show", job_id)

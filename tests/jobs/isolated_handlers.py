@@ -61,6 +61,26 @@ def leak(job: Job) -> int:
     return len([bytearray(64 * 1024 * 1024) for _ in range(64)])
 
 
+@handlers.on("grow", isolation="process")
+def grow(job: Job) -> int:
+    return len(bytearray(b"x" * (120 << 20)))
+
+
+kept: list[bytes] = []
+
+
+@handlers.on("keep", isolation="process")
+def keep(job: Job) -> int:
+    kept.append(b"x" * (250 << 20))
+    return os.getpid()
+
+
+@handlers.on("spin", isolation="process", timeout=0.5)
+def spin(job: Job) -> None:
+    while True:
+        hash(job.job_id)
+
+
 @handlers.on("daemon", isolation="process")
 def daemon(job: Job) -> int:
     code = "import os, time\nif os.fork(): os._exit(0)\nos.setsid()\nprint(os.getpid(), flush=True)\ntime.sleep(600)"

@@ -185,6 +185,19 @@ async def test_an_open_stream_does_not_hold_up_the_stop(tmp_path: Path) -> None:
         assert await answered.content.read() == b""
 
 
+async def test_what_an_attempt_has_cost(site: Site) -> None:
+    await site.jobs.create_job("t")
+    site.jobs.claim("t", "w")
+    site.jobs.measured(1, None, 1500, 4096)
+    await site.jobs.complete_job(1, "r")
+    job = (await site.call("GET", "/api/jobs/1"))[1]
+    assert (job["state"], job["result"], job["cpu_us"], job["max_rss"]) == ("done", "r", 1500, 4096)
+    assert job["queue_wait_ms"] == job["started_at"] - job["created_at"]
+    assert job["wall_ms"] == job["ended_at"] - job["started_at"]
+    rows = (await site.call("GET", "/api/jobs/1/history"))[1]["history"]
+    assert [(row["state"], row["cpu_us"]) for row in rows] == [("done", 1500), ("active", None), ("new", None)]
+
+
 async def test_metrics(site: Site) -> None:
     await site.jobs.create_job("t")
     status, text = await site.call("GET", "/metrics")

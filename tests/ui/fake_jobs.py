@@ -43,6 +43,14 @@ class FakeStats:
     error: int = 0
 
 
+@dataclass(frozen=True)
+class FakeCost:
+    queue_wait_ms: int | None = None
+    wall_ms: int | None = 7
+    cpu_us: int | None = None
+    max_rss: int | None = None
+
+
 class FakeJobs:
     def __init__(self) -> None:
         self.versions: dict[int, list[FakeJob]] = {}
@@ -76,6 +84,12 @@ class FakeJobs:
 
     async def get_history(self, job_id: int, depth: int = 100) -> list[FakeJob]:
         return self.versions.get(job_id, [])[:depth]
+
+    def accounting(self, job_id: int) -> FakeCost:
+        return FakeCost()
+
+    def costs(self, versions: list[FakeJob]) -> list[FakeCost]:
+        return [FakeCost() for _ in versions]
 
     def list_jobs(
         self, topic: str | None = None, state: str | None = None, cursor: int = 0, count: int = 50

@@ -22,7 +22,8 @@ async def test_create_and_read_back(ui: RunningUi) -> None:
     status, body, headers = await ui.call("GET", "/api/jobs/1")
     assert status == 200
     assert headers["Content-Type"].startswith("application/json")
-    assert json.loads(body) == {"id": 1, "topic": "mail", "state": "new"}
+    assert json.loads(body) == {"id": 1, "topic": "mail", "state": "new", "queue_wait_ms": None, "wall_ms": 7,
+                                "cpu_us": None, "max_rss": None}
 
 
 async def test_json_params_keep_their_text(ui: RunningUi) -> None:
@@ -66,6 +67,7 @@ async def test_history(ui: RunningUi) -> None:
     ui.jobs.change(1, state="active", reason="taken", by="worker-1")
     _, body, _ = await ui.call("GET", "/api/jobs/1/history")
     rows = json.loads(body)["history"]
+    assert [row["wall_ms"] for row in rows] == [7, 7]
     assert [(row["version"], row["state"], row["by"]) for row in rows] == [(2, "active", "worker-1"), (1, "new", "ui")]
 
 
