@@ -26,7 +26,7 @@ MORE_CATEGORIES: Final = {
     "SORT": "set sortedset dangerous", "SORT_RO": "set sortedset dangerous", "SWAPDB": "keyspace dangerous",
 }
 """ACL categories that do not follow from group and flags."""
-OTHER_CATEGORY: Final = {"WAIT": "connection", "SORT": "list", "SORT_RO": "list"}
+OTHER_CATEGORY: Final = {"WAIT": "connection", "SORT": "list", "SORT_RO": "list", "PUBSUB HELP": "slow"}
 """Instead of the one that follows from the group."""
 UNLIMITED: Final = 1 << 30
 Handler = Callable[..., object]

@@ -15,7 +15,7 @@ from heroredis.errors import ProtocolError, RedisError, wrong_arity
 from heroredis.output import Output
 from heroredis.protocol import RequestReader
 from heroredis.registry import CLOSING, MUTED, TRACKING, Entry
-from heroredis.reply import NO_REPLY, OK, POSTPONED, Durable, Error, Wait
+from heroredis.reply import NO_REPLY, OK, POSTPONED, Durable, Error, Several, Wait
 from heroredis.session.blocking import Parked
 from heroredis.session.client import Client
 from heroredis.session.core import Core
@@ -49,11 +49,20 @@ class Session(Output):
         """Called once after input was read that had to wait."""
         client.unblock = self.unblock
         client.pending_input = self.reader.buffered
+        client.unfinished = self.reader.unfinished
+        client.forget_largest = self.reader.forget_largest
+        self.reader.framing.on_large = self._note_large
         client.wake = self.finish
         client.on_admitted = self.reader.set_authenticated
 
+    def _note_large(self) -> None:
+        """A large request comes in: its room is counted for a while."""
+        self.core.large_inputs[self.client] = self.core.space.refresh()
+
     def received(self, data: bytes) -> None:
         self.reader.feed(data)
+        if self.core.crowd.limit and self.core.is_too_much(self.client):
+            return
         if self._parked is None and not self._scheduled and not self._postponed:
             self.pump()
 
@@ -97,6 +106,8 @@ class Session(Output):
             self.on_progress = None
             resume()
         self._flush()
+        if core.crowd.limit:
+            core.note_size(self.client)
 
     def schedule(self) -> None:
         """Go on with what was received, in the next turn of the loop."""
@@ -185,7 +196,7 @@ class Session(Output):
             client.skip_reply()
             if isinstance(reply, Wait):
                 self._parked_muted = True
-            else:
+            elif not isinstance(reply, Several):  # what is told of subscriptions is no reply
                 return NO_REPLY
         if client.gates & TRACKING:
             self._answer(entry, argv, reply)

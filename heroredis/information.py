@@ -68,8 +68,10 @@ def _memory(core: Core) -> Facts:
         ("used_memory_overhead", used - dataset), ("used_memory_startup", 0),
         ("used_memory_dataset", dataset), ("used_memory_dataset_perc", f"{min(100.0, share):.2f}%"),
         ("total_system_memory", total), ("total_system_memory_human", human(total)), ("used_memory_lua", 0),
-        ("used_memory_lua_human", human(0)), ("used_memory_scripts", 0), ("used_memory_scripts_human", human(0)),
+        ("used_memory_vm_eval", 0), ("used_memory_lua_human", human(0)), ("used_memory_scripts_eval", 0),
         ("number_of_cached_scripts", 0), ("number_of_functions", 0), ("number_of_libraries", 0),
+        ("used_memory_vm_functions", 0), ("used_memory_vm_total", 0), ("used_memory_vm_total_human", human(0)),
+        ("used_memory_functions", 0), ("used_memory_scripts", 0), ("used_memory_scripts_human", human(0)),
         ("maxmemory", limit), ("maxmemory_human", human(limit)),
         ("maxmemory_policy", core.parameters.get("maxmemory-policy").decode()),
         ("mem_fragmentation_ratio", f"{resident / max(1, used):.2f}"), ("mem_fragmentation_bytes", resident - used),
@@ -110,7 +112,8 @@ def _stats(core: Core) -> Facts:
         ("expired_stale_perc", "0.00"), ("expired_time_cap_reached_count", stats.expire_steps_cut),
         ("expire_cycle_cpu_milliseconds", int(stats.expire_seconds * 1000)),
         ("evicted_keys", core.memory.evicted - stats.evicted_before),
-        ("evicted_clients", 0), ("total_eviction_exceeded_time", 0), ("current_eviction_exceeded_time", 0),
+        ("evicted_clients", core.crowd.evicted - stats.evicted_clients_before),
+        ("total_eviction_exceeded_time", 0), ("current_eviction_exceeded_time", 0),
         ("keyspace_hits", _hits(core)), ("keyspace_misses", stats.misses + stats.get_misses),
         ("pubsub_channels", len(core.channels.exact)), ("pubsub_patterns", len(core.channels.patterns)),
         ("pubsubshard_channels", len(core.channels.shards)), ("latest_fork_usec", 0), ("total_forks", 0),
@@ -147,7 +150,16 @@ def _cpu(core: Core) -> Facts:
     return [
         ("used_cpu_sys", f"{own.ru_stime:.6f}"), ("used_cpu_user", f"{own.ru_utime:.6f}"),
         ("used_cpu_sys_children", f"{children.ru_stime:.6f}"), ("used_cpu_user_children", f"{children.ru_utime:.6f}"),
+        *_own_cpu(),
     ]
+
+
+def _own_cpu() -> Facts:
+    """Of the thread that runs all commands, where the system tells it."""
+    if not hasattr(resource, "RUSAGE_THREAD"):
+        return []
+    own = resource.getrusage(resource.RUSAGE_THREAD)
+    return [("used_cpu_sys_main_thread", f"{own.ru_stime:.6f}"), ("used_cpu_user_main_thread", f"{own.ru_utime:.6f}")]
 
 
 def _modules(core: Core) -> Facts:
@@ -208,6 +220,7 @@ SECTIONS: Final[dict[str, Callable[[Core], Facts]]] = {
     "replication": _replication, "cpu": _cpu, "modules": _modules, "commandstats": _commandstats,
     "errorstats": _errorstats, "latencystats": _latencystats, "cluster": _cluster, "keyspace": _keyspace,
 }
+TITLES: Final = {"cpu": "CPU"}
 NOT_DEFAULT: Final = frozenset({"commandstats", "latencystats"})
 
 
@@ -221,5 +234,5 @@ def render(core: Core, wanted: list[str]) -> str:
             parts.append((name, facts(core)))
     for tell in core.extra_info:
         parts += [(name, facts) for name, facts in tell() if everything or name in wanted]
-    return "\r\n".join(
-        f"# {name.capitalize()}\r\n" + "".join(f"{key}:{value}\r\n" for key, value in facts) for name, facts in parts)
+    return "\r\n".join(f"# {TITLES.get(name) or name.capitalize()}\r\n" + "".join(
+        f"{key}:{value}\r\n" for key, value in facts) for name, facts in parts)

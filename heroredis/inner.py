@@ -30,6 +30,7 @@ class InnerDoor:
         if client is None:
             raise ConnectionRefusedError("there are too many clients (maxclients)")
         client.name = name
+        client.no_evict = True
         client.act_as(self._core.users.almighty())
         client.admit(True)
         return client

@@ -47,6 +47,7 @@ class Output:
         self._out: list[bytes] = []
         self._held: Final[deque[Held]] = deque()
         client.push = self.push
+        client.look_at_output = self.look_at_output
 
     def _send_error(self, message: bytes) -> None:
         self.core.stats.count_error(message)
@@ -60,8 +61,10 @@ class Output:
             out = self._out
             self._out = []
             data = out[0] if len(out) == 1 else b"".join(out)
-            if len(data) > SMALL and self._is_beyond_limits(len(data)):
-                return
+            if len(data) > SMALL:
+                self.client.large_reply_ms = self.core.space.moment.now_ms
+                if self._is_beyond_limits(len(data)):
+                    return
             self._write(data)
         if self.client.gates & CLOSING and not self._held and not self.closed:
             self.closed = True
@@ -76,6 +79,13 @@ class Output:
             self._flush()
             if self.stalled:
                 self._is_beyond_limits(0)
+            if self.core.crowd.limit:
+                self.core.note_size(self.client)
+
+    def look_at_output(self) -> None:
+        """The peer is slow: it may have to go."""
+        if not self.closed:
+            self._is_beyond_limits(0)
 
     def _is_beyond_limits(self, more: int) -> bool:
         """End a connection whose peer takes too little of what waits for it."""

@@ -7,6 +7,7 @@ It knows neither commands nor sockets.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import hiredis
@@ -20,6 +21,7 @@ INLINE_LIMIT: Final = 64 * 1024
 HEADER_DIGITS: Final = 18
 SHORT: Final = 7
 """Digits of a header up to which it is read in one go."""
+LARGE_REQUEST: Final = 32 * 1024
 LARGE_FRAME: Final = 1024 * 1024
 MAX_ARGUMENTS: Final = 1024 * 1024
 UNAUTHENTICATED_ARGUMENTS: Final = 10
@@ -57,7 +59,12 @@ class Framing:
         self.authenticated = True
         self.args_left = 0
         self.skip = 0
+        self.bulk = 0
+        """Length of the argument that is read, with its line end."""
         self.frame_bytes = 0
+        self.largest = 0
+        """Bytes of the largest request that did not come in one piece, if it was large; until somebody forgets it."""
+        self.on_large: Callable[[], None] | None = None
         self.whole = 0
         self._state = _MARKER
         self._number = 0
@@ -171,7 +178,7 @@ class Framing:
         if not self.authenticated and number > UNAUTHENTICATED_BULK:
             raise ProtocolError("unauthenticated bulk length")
         self.args_left -= 1
-        self.skip = number + 2
+        self.skip = self.bulk = number + 2
 
     def _frame_ended(self, at: int) -> None:
         self.frame_bytes = 0
@@ -179,6 +186,10 @@ class Framing:
 
     def _count_unfinished(self, count: int) -> None:
         self.frame_bytes += count
+        if self.frame_bytes > LARGE_REQUEST and self.frame_bytes > self.largest:
+            self.largest = self.frame_bytes
+            if self.on_large is not None:
+                self.on_large()
         limit = self.max_frame if self.authenticated else UNAUTHENTICATED_FRAME
         if self.frame_bytes > limit:
             raise ProtocolError("request larger than client-query-buffer-limit")
@@ -266,6 +277,15 @@ class RequestReader:
     def buffered(self) -> int:
         """Bytes received and not yet handed out."""
         return len(self._input) - self._at + self.framing.frame_bytes
+
+    def unfinished(self) -> tuple[int, int, int]:
+        """Of the argument that is not all there: what has come, and what is still to come; and the largest request."""
+        framing = self.framing
+        return framing.bulk - framing.skip if framing.skip else 0, framing.skip, framing.largest
+
+    def forget_largest(self) -> None:
+        """What was large some time ago is of no account any more."""
+        self.framing.largest = 0
 
     def unread(self, request: list[bytes]) -> None:
         """The next `read` hands out this request again."""

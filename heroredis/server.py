@@ -83,17 +83,23 @@ class Server(Core):
 
     def _tick(self) -> None:
         """Remove expired keys, soonest first; more at once as long as there are many."""
-        began = self.clock.monotonic()
-        seen = self.space.expire_due(EXPIRE_PER_STEP)
-        self._note_tick(seen, began)
-        if self.tracking.count:
-            self.tracking.limit(self.parameters.integer("tracking-table-max-keys"))
-        self._idle.look(self.clock.now_ms())
+        seen = 0
+        if not self.is_cron_paused:
+            began = self.clock.monotonic()
+            seen = self.space.expire_due(EXPIRE_PER_STEP)
+            self._note_tick(seen, began)
+            self._look_at_clients()
         if self.blocking.ready:
             self.blocking.serve()
         if self.loop is not None:
             delay = 0.0 if seen >= EXPIRE_PER_STEP else EXPIRE_INTERVAL_S
             self._timer = self.loop.call_later(delay, self._tick)
+
+    def _look_at_clients(self) -> None:
+        if self.tracking.count:
+            self.tracking.limit(self.parameters.integer("tracking-table-max-keys"))
+        self._idle.look(self.clock.now_ms())
+        self.look_at_sizes()
 
     def _note_tick(self, seen: int, began: float) -> None:
         now = self.clock.monotonic()

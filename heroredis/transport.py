@@ -114,6 +114,7 @@ class Connection:
         """The peer does not read: stop running its commands."""
         if self._session is not None:
             self._session.stalled = True
+            self._session.look_at_output()
 
     def resume_writing(self) -> None:
         session = self._session

@@ -54,7 +54,7 @@ def client_info(ctx: Context) -> Reply:
 
 
 def _line(ctx: Context, client: Client) -> bytes:
-    return describe(client, ctx.now_ms).encode()
+    return describe(client, ctx.now_ms, ctx.server.reply_room_ms).encode()
 
 
 @command("CLIENT LIST", "All connections.", group="connection", since="2.4.0", flags="admin noscript loading stale")
@@ -148,10 +148,7 @@ def _matches(client: Client, word: bytes, value: bytes) -> bool:
 
 def _kill(ctx: Context, clients: list[Client]) -> None:
     for client in clients:
-        if client is ctx.client:
-            client.hang_up()
-        else:
-            ctx.server.end_client(client)
+        ctx.server.end_client(client)
 
 
 @command("CLIENT UNBLOCK", "Wake a connection that waits.", group="connection", since="5.0.0",

@@ -17,6 +17,7 @@ from heroredis.keyspace.database import Value
 from heroredis.rdb.writer import Unsupported, write
 from heroredis.reply import OK, Encoded, Reply, Simple, Verbatim
 from heroredis.session.context import Context
+from heroredis.session.listing import REPLY_ROOM_MS
 from heroredis.types import digest
 from heroredis.types.hash import Hash
 from heroredis.types.list import List
@@ -28,6 +29,7 @@ logger = logging.getLogger("heroredis")
 NOT_ALLOWED: Final = (
     b'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it from a local '
     b"connection, otherwise you need to set this option in the configuration file, and then restart the server.")
+UNKNOWN: Final = b"ERR unknown subcommand or wrong number of arguments for '%b'. Try DEBUG HELP."
 FIRST_ADDRESS: Final = 0x7F0000000000
 Step = Callable[[Context, list[bytes]], Reply]
 
@@ -201,8 +203,26 @@ def _no_cluster(ctx: Context, arguments: list[bytes]) -> Reply:
     raise RedisError(b"ERR Debug option only available for cluster mode enabled setup!")
 
 
-def _no_eviction_of_clients(ctx: Context, arguments: list[bytes]) -> Reply:
-    raise RedisError(b"ERR maxmemory-clients is disabled.")
+def _eviction_of_clients(ctx: Context, arguments: list[bytes]) -> Reply:
+    if not ctx.server.crowd.limit:
+        raise RedisError(b"ERR maxmemory-clients is disabled.")
+    return Verbatim(ctx.server.crowd.shown())
+
+
+def _pause_cron(ctx: Context, arguments: list[bytes]) -> Reply:
+    ctx.server.is_cron_paused = (loose_int(arguments[0]) or 0) != 0
+    return OK
+
+
+def _reply_buffer(ctx: Context, arguments: list[bytes]) -> Reply:
+    """For how long the room of a large reply is counted; there is no buffer whose resizing could be switched off."""
+    name, value = arguments[0].lower(), arguments[1].lower()
+    if name == b"peak-reset-time":
+        known = {b"never": -1, b"reset": REPLY_ROOM_MS}
+        ctx.server.reply_room_ms = known[value] if value in known else integer(value)
+    elif name != b"resizing":
+        raise RedisError(UNKNOWN % arguments[0][:128])
+    return OK
 
 
 def _harmful(ctx: Context, arguments: list[bytes]) -> Reply:
@@ -217,12 +237,13 @@ STEPS: Final[dict[bytes, tuple[Step, int, int]]] = {
     b"HTSTATS": (_table, 1, 1), b"HTSTATS-KEY": (_table_of_key, 1, 1), b"SET-ACTIVE-EXPIRE": (_active_expire, 1, 1),
     b"QUICKLIST-PACKED-THRESHOLD": (_packed_threshold, 1, 1), b"RELOAD": (_reload, 0, ANY),
     b"LOADAOF": (_load_append_only, 0, 0), b"PROTOCOL": (_protocol, 1, 1), b"STRUCTSIZE": (_sizes, 0, 0),
-    b"CHANGE-REPL-ID": (_accepted, 0, 0), b"PAUSE-CRON": (_accepted, 1, 1), b"REPLICATE": (_accepted, 1, ANY),
-    b"AOF-FLUSH-SLEEP": (_accepted, 1, 1), b"REPLYBUFFER": (_accepted, 2, 2), b"STRINGMATCH-TEST": (_accepted, 0, 0),
+    b"CHANGE-REPL-ID": (_accepted, 0, 0), b"PAUSE-CRON": (_pause_cron, 1, 1), b"REPLICATE": (_accepted, 1, ANY),
+    b"AOF-FLUSH-SLEEP": (_accepted, 1, 1), b"REPLYBUFFER": (_reply_buffer, 2, 2),
+    b"STRINGMATCH-TEST": (_accepted, 0, 0),
     b"DROP-CLUSTER-PACKET-FILTER": (_accepted, 1, 1), b"SET-SKIP-CHECKSUM-VALIDATION": (_accepted, 1, 1),
     b"SET-DISABLE-DENY-SCRIPTS": (_accepted, 1, 1), b"MALLCTL": (_no_such_setting, 1, 2),
     b"MALLCTL-STR": (_no_such_setting, 1, 2), b"CLUSTERLINK": (_no_cluster, 3, 3),
-    b"CLIENT-EVICTION": (_no_eviction_of_clients, 0, 0), b"SEGFAULT": (_harmful, 0, 0), b"PANIC": (_harmful, 0, 0),
+    b"CLIENT-EVICTION": (_eviction_of_clients, 0, 0), b"SEGFAULT": (_harmful, 0, 0), b"PANIC": (_harmful, 0, 0),
     b"ASSERT": (_harmful, 0, 0), b"OOM": (_harmful, 0, 0), b"LEAK": (_harmful, 1, 1), b"RESTART": (_harmful, 0, 1),
     b"CRASH-AND-RECOVER": (_harmful, 0, 1), b"CONFIG-REWRITE-FORCE-ALL": (_harmful, 0, 0),
 }
@@ -252,8 +273,7 @@ def debug(ctx: Context, subcommand: bytes, *arguments: bytes) -> Reply:
         return _help()
     found = STEPS.get(name)
     if found is None or not found[1] <= len(arguments) <= found[2]:
-        raise RedisError(b"ERR unknown subcommand or wrong number of arguments for '%b'. Try DEBUG HELP."
-                         % subcommand[:128])
+        raise RedisError(UNKNOWN % subcommand[:128])
     return found[0](ctx, list(arguments))
 
 

@@ -67,6 +67,7 @@ def memory_stats(ctx: Context) -> Reply:
     core = ctx.server
     resident, peak = footprint.resident_bytes(), footprint.peak_bytes()
     startup = core.startup_bytes
+    core.note_clients()
     held = [db for db in core.space.databases if db.data]
     keys = sum(db.size() for db in held)
     tables = {db.index: (sys.getsizeof(db.data), sys.getsizeof(db.expires)) for db in held}
@@ -75,8 +76,7 @@ def memory_stats(ctx: Context) -> Reply:
     grown = max(1, resident - startup)
     pairs: list[tuple[object, object]] = [
         (b"peak.allocated", max(peak, resident)), (b"total.allocated", resident), (b"startup.allocated", startup),
-        (b"replication.backlog", 0), (b"clients.slaves", 0), (b"clients.normal", sum(
-            sys.getsizeof(client) for client in core.clients.values())),
+        (b"replication.backlog", 0), (b"clients.slaves", 0), (b"clients.normal", core.memory.clients),
         (b"cluster.links", 0), (b"aof.buffer", 0), (b"lua.caches", 0), (b"functions.caches", 0),
     ]
     for index, (main, expires) in tables.items():

@@ -19,6 +19,10 @@ def nothing() -> int:
     return 0
 
 
+def none_unfinished() -> tuple[int, int, int]:
+    return 0, 0, 0
+
+
 class Client:
     """Who is connected, and what the connection has said about itself. Times are Unix milliseconds."""
 
@@ -58,6 +62,12 @@ class Client:
         """The request that runs now, where it is no plain one."""
         self.pending_input: Callable[[], int] = nothing
         self.pending_output: Callable[[], int] = nothing
+        self.unfinished: Callable[[], tuple[int, int, int]] = none_unfinished
+        """Of the request that is not all there: bytes of its last argument, bytes still to come, and the largest
+        request of late."""
+        self.forget_largest: Callable[[], None] | None = None
+        self.large_reply_ms = now_ms
+        """When it was last sent more than fits into a usual reply; at first, when it came."""
         self.soft_since_ms = 0
         """Since when more waits for the client than may for long."""
         self.no_evict = False
@@ -66,6 +76,8 @@ class Client:
         self.abort: Callable[[], None] | None = None
         """Ends the connection now, and drops what was written."""
         self.wake: Callable[[], None] | None = None
+        self.look_at_output: Callable[[], None] | None = None
+        """Ends the connection when more waits for it than may, or has for too long."""
         self.on_admitted: Callable[[bool], None] | None = None
 
     @property

@@ -6,6 +6,7 @@ Commands reach it as `ctx.server`. It opens no sockets and knows no extension by
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import random
 import socket
@@ -19,14 +20,15 @@ from heroredis.clock import Clock
 from heroredis.footprint import resident_bytes
 from heroredis.keyspace.space import Space
 from heroredis.parameters import Parameters
-from heroredis.registry import IN_MULTI, LIMITED, OBSERVED, PAUSED, Entry, Registry
+from heroredis.registry import CLOSING, IN_MULTI, LIMITED, OBSERVED, PAUSED, Entry, Registry
 from heroredis.reply import Simple
 from heroredis.session.blocking import Blocking
 from heroredis.session.channels import Channels
 from heroredis.session.client import Client
 from heroredis.session.commits import Commits
+from heroredis.session.crowd import Crowd
 from heroredis.session.keeper import Keeper
-from heroredis.session.listing import OutputLimits, memory_of
+from heroredis.session.listing import REPLY_ROOM_MS, OutputLimits, describe, memory_of
 from heroredis.session.memory import Memory
 from heroredis.session.notify import Notifications
 from heroredis.session.observing import NEVER, Latency, Slowlog, monitor_line
@@ -36,6 +38,9 @@ from heroredis.session.tracking import Tracking
 from heroredis.session.tuned import Tuned
 from heroredis.session.watch import Watches
 
+LARGE_INPUT_MS: Final = 500
+"""So long the room of a large request is kept for the next one."""
+logger = logging.getLogger("heroredis")
 PLAIN_IS_QUICKER_S: Final = 0.005
 """Below this limit of the slow log each command is timed by itself."""
 CODE_LIMIT: Final = 31
@@ -58,6 +63,7 @@ class Stats:
         self.expired_before = 0
         """Keys that had expired when the counters were set to zero."""
         self.evicted_before = 0
+        self.evicted_clients_before = 0
         self.expire_seconds = 0.0
         self.expire_steps_cut = 0
         self.hits = 0
@@ -121,6 +127,13 @@ class Core:
         self.gates = 0
         """The bits that every client has."""
         self.clients: Final[dict[int, Client]] = {}
+        self.crowd: Final = Crowd(self.clients, parameters)
+        self._is_evicting = False
+        self.large_inputs: Final[dict[Client, int]] = {}
+        """Who sent a large request lately, and when."""
+        self.reply_room_ms = REPLY_ROOM_MS
+        self.is_cron_paused = False
+        """DEBUG PAUSE-CRON: what is done once a tick is not done."""
         self.tracking: Final = Tracking(self.space, self.clients)
         self.notifications: Final = Notifications(self.space, self.channels, parameters)
         self.owners: Final[list[Owner]] = []
@@ -148,6 +161,7 @@ class Core:
             ("client-output-buffer-limit", self._adapt_output),
             ("notify-keyspace-events", self.notifications.adapt),
             ("maxmemory maxmemory-policy", self._adapt_memory),
+            ("maxmemory maxmemory-clients", self._adapt_crowd),
         ):
             self.parameters.when_changed(names, apply)
             apply()
@@ -161,14 +175,18 @@ class Core:
         return client
 
     def end_client(self, client: Client) -> None:
-        """End a connection: it is in no list any more when this returns, though its socket closes a little later."""
-        self.forget_client(client)
+        """End a connection. It is in no list any more when this returns, unless it is its own command that ends it."""
+        if not client.running:
+            self.forget_client(client)
         client.hang_up()
 
     def forget_client(self, client: Client) -> None:
         """The connection is gone, or is to be; called again it does nothing."""
         if self.clients.pop(client.client_id, None) is None:
             return
+        self.crowd.forget(client)
+        self.large_inputs.pop(client, None)
+        self.output_limits.forget(client)
         self.watches.forget(client)
         self.channels.forget(client)
         self.leave_monitors(client)
@@ -199,6 +217,50 @@ class Core:
             self.note_clients()
             self.memory.make_room()
         return ""
+
+    def _adapt_crowd(self) -> str:
+        self.crowd.adapt()
+        if self.crowd.is_over:
+            self._evict_soon()
+        return ""
+
+    def note_size(self, client: Client) -> None:
+        """A connection may have grown: while all together take too much, the largest ones are ended."""
+        if self.crowd.note(client):
+            self._evict_soon()
+
+    def is_too_much(self, client: Client) -> bool:
+        """Whether what a connection has just received ends it, because all together take too much."""
+        if self.crowd.note(client):
+            self._evict_clients()
+        return client.gates & CLOSING != 0 and client.client_id not in self.clients
+
+    def look_at_sizes(self) -> None:
+        """Once a tick: connections shrink without being looked at, and slow peers may have been slow for too long."""
+        self.output_limits.look_again()
+        for client, at_ms in list(self.large_inputs.items()):
+            if self.space.moment.now_ms - at_ms >= LARGE_INPUT_MS and client.unfinished()[1] == 0:
+                del self.large_inputs[client]
+                if client.forget_largest is not None:
+                    client.forget_largest()
+        if self.crowd.limit:
+            self.crowd.count()
+            if self.crowd.is_over:
+                self._evict_soon()
+
+    def _evict_soon(self) -> None:
+        if not self._is_evicting and self.loop is not None:
+            self._is_evicting = True
+            self.loop.call_soon(self._evict_clients)
+
+    def _evict_clients(self) -> None:
+        self._is_evicting = False
+        for client in self.crowd.surplus():
+            logger.info("client evicted, too much memory for clients: %s", describe(client, self.clock.now_ms()))
+            self.crowd.evicted += 1
+            self.forget_client(client)
+            client.gates |= CLOSING
+            (client.abort or client.close)()
 
     def note_clients(self) -> None:
         """How much the connections take."""
@@ -262,6 +324,7 @@ class Core:
         self.stats = Stats()
         self.stats.expired_before = sum(database.expired for database in self.space.databases)
         self.stats.evicted_before = self.memory.evicted
+        self.stats.evicted_clients_before = self.crowd.evicted
         for entry in self.registry.commands.values():
             entry.reset_stats()
         self.registry.commands["CONFIG RESETSTAT"].calls = 1  # as Redis, which counts behind the command
@@ -277,11 +340,12 @@ class Core:
             if client.account is not old:
                 continue
             if new is None:
-                client.hang_up()
+                self.end_client(client)
                 continue
             heard = [*client.channels, *client.shards]
             if (heard or client.patterns) and not keeps_channels(new, heard, list(client.patterns)):
-                client.hang_up()
+                self.end_client(client)
+                continue
             client.act_as(new)
             if not client.authenticated and new is self.users.default and self.users.open_to_all:
                 client.admit(True)

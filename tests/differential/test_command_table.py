@@ -16,10 +16,7 @@ ONLY_OURS: Final = frozenset({
     "client|setinfo",   # of Redis 7.2; libraries send it at every connection and would log the error
     "client|no-touch",  # of Redis 7.2; reads never reorder anything here
 })
-DIFFERENT: Final[dict[tuple[str, str], tuple[object, object]]] = {
-    # Redis gives all of PUBSUB's subcommands the category but this one.
-    ("pubsub|help", "categories"): (["@slow"], ["@pubsub", "@slow"]),
-}
+DIFFERENT: Final[dict[tuple[str, str], tuple[object, object]]] = {}
 
 
 def text(value: object) -> str:
