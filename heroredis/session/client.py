@@ -53,25 +53,29 @@ class Client:
         self.channels: dict[bytes, None] = {}
         self.patterns: dict[bytes, None] = {}
         self.shards: dict[bytes, None] = {}
-        self.push: Callable[[object], None] | None = None
         self.reply_mode = REPLY_ON
         self.is_monitor = False
         self.tracked: Tracked | None = None
         self.fd = -1
         self.running: list[bytes] = []
         """The request that runs now, where it is no plain one."""
-        self.pending_input: Callable[[], int] = nothing
-        self.pending_output: Callable[[], int] = nothing
-        self.unfinished: Callable[[], tuple[int, int, int]] = none_unfinished
-        """Of the request that is not all there: bytes of its last argument, bytes still to come, and the largest
-        request of late."""
-        self.forget_largest: Callable[[], None] | None = None
         self.large_reply_ms = now_ms
         """When it was last sent more than fits into a usual reply; at first, when it came."""
         self.soft_since_ms = 0
         """Since when more waits for the client than may for long."""
         self.no_evict = False
         self.no_touch = False
+        self._have_no_session()
+
+    def _have_no_session(self) -> None:
+        """What a session puts in its own place."""
+        self.push: Callable[[object], None] | None = None
+        self.pending_input: Callable[[], int] = nothing
+        self.pending_output: Callable[[], int] = nothing
+        self.unfinished: Callable[[], tuple[int, int, int]] = none_unfinished
+        """Of the request that is not all there: bytes of its last argument, bytes still to come, and the largest
+        request of late."""
+        self.forget_largest: Callable[[], None] | None = None
         self.unblock: Callable[[bool], bool] | None = None
         self.abort: Callable[[], None] | None = None
         """Ends the connection now, and drops what was written."""
