@@ -57,7 +57,7 @@ class Session(Output):
 
     def _note_large(self) -> None:
         """A large request comes in: its room is counted for a while."""
-        self.core.large_inputs[self.client] = self.core.space.refresh()
+        self.core.crowd.large_inputs[self.client] = self.core.space.refresh()
 
     def received(self, data: bytes) -> None:
         self.reader.feed(data)

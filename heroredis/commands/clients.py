@@ -54,7 +54,7 @@ def client_info(ctx: Context) -> Reply:
 
 
 def _line(ctx: Context, client: Client) -> bytes:
-    return describe(client, ctx.now_ms, ctx.server.reply_room_ms).encode()
+    return describe(client, ctx.now_ms, ctx.server.crowd.reply_room_ms).encode()
 
 
 @command("CLIENT LIST", "All connections.", group="connection", since="2.4.0", flags="admin noscript loading stale")

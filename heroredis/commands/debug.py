@@ -219,7 +219,7 @@ def _reply_buffer(ctx: Context, arguments: list[bytes]) -> Reply:
     name, value = arguments[0].lower(), arguments[1].lower()
     if name == b"peak-reset-time":
         known = {b"never": -1, b"reset": REPLY_ROOM_MS}
-        ctx.server.reply_room_ms = known[value] if value in known else integer(value)
+        ctx.server.crowd.reply_room_ms = known[value] if value in known else integer(value)
     elif name != b"resizing":
         raise RedisError(UNKNOWN % arguments[0][:128])
     return OK

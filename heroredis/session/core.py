@@ -28,7 +28,7 @@ from heroredis.session.client import Client
 from heroredis.session.commits import Commits
 from heroredis.session.crowd import Crowd
 from heroredis.session.keeper import Keeper
-from heroredis.session.listing import REPLY_ROOM_MS, OutputLimits, describe, memory_of
+from heroredis.session.listing import OutputLimits, describe, memory_of
 from heroredis.session.memory import Memory
 from heroredis.session.notify import Notifications
 from heroredis.session.observing import NEVER, Latency, Slowlog, monitor_line
@@ -38,8 +38,6 @@ from heroredis.session.tracking import Tracking
 from heroredis.session.tuned import Tuned
 from heroredis.session.watch import Watches
 
-LARGE_INPUT_MS: Final = 500
-"""So long the room of a large request is kept for the next one."""
 logger = logging.getLogger("heroredis")
 PLAIN_IS_QUICKER_S: Final = 0.005
 """Below this limit of the slow log each command is timed by itself."""
@@ -128,10 +126,6 @@ class Core:
         """The bits that every client has."""
         self.clients: Final[dict[int, Client]] = {}
         self.crowd: Final = Crowd(self.clients, parameters)
-        self._is_evicting = False
-        self.large_inputs: Final[dict[Client, int]] = {}
-        """Who sent a large request lately, and when."""
-        self.reply_room_ms = REPLY_ROOM_MS
         self.is_cron_paused = False
         """DEBUG PAUSE-CRON: what is done once a tick is not done."""
         self.tracking: Final = Tracking(self.space, self.clients)
@@ -185,7 +179,6 @@ class Core:
         if self.clients.pop(client.client_id, None) is None:
             return
         self.crowd.forget(client)
-        self.large_inputs.pop(client, None)
         self.output_limits.forget(client)
         self.watches.forget(client)
         self.channels.forget(client)
@@ -238,23 +231,19 @@ class Core:
     def look_at_sizes(self) -> None:
         """Once a tick: connections shrink without being looked at, and slow peers may have been slow for too long."""
         self.output_limits.look_again()
-        for client, at_ms in list(self.large_inputs.items()):
-            if self.space.moment.now_ms - at_ms >= LARGE_INPUT_MS and client.unfinished()[1] == 0:
-                del self.large_inputs[client]
-                if client.forget_largest is not None:
-                    client.forget_largest()
+        self.crowd.forget_large_inputs(self.space.moment.now_ms)
         if self.crowd.limit:
             self.crowd.count()
             if self.crowd.is_over:
                 self._evict_soon()
 
     def _evict_soon(self) -> None:
-        if not self._is_evicting and self.loop is not None:
-            self._is_evicting = True
+        if not self.crowd.is_ending and self.loop is not None:
+            self.crowd.is_ending = True
             self.loop.call_soon(self._evict_clients)
 
     def _evict_clients(self) -> None:
-        self._is_evicting = False
+        self.crowd.is_ending = False
         for client in self.crowd.surplus():
             logger.info("client evicted, too much memory for clients: %s", describe(client, self.clock.now_ms()))
             self.crowd.evicted += 1

@@ -10,7 +10,10 @@ from typing import Final
 
 from heroredis.parameters import Parameters
 from heroredis.session.client import Client
-from heroredis.session.listing import memory_of
+from heroredis.session.listing import REPLY_ROOM_MS, memory_of
+
+LARGE_INPUT_MS: Final = 500
+"""So long the room of a large request is kept."""
 
 
 class Crowd:
@@ -20,6 +23,11 @@ class Crowd:
         self.limit = 0
         """Bytes; 0 = none."""
         self.evicted = 0
+        self.is_ending = False
+        """Connections are to be ended in the next turn of the loop."""
+        self.reply_room_ms = REPLY_ROOM_MS
+        self.large_inputs: Final[dict[Client, int]] = {}
+        """Who sent a large request lately, and when."""
         self._clients: Final = clients
         self._parameters: Final = parameters
         self._sizes: Final[dict[Client, int]] = {}
@@ -55,6 +63,15 @@ class Crowd:
 
     def forget(self, client: Client) -> None:
         self._total -= self._sizes.pop(client, 0)
+        self.large_inputs.pop(client, None)
+
+    def forget_large_inputs(self, now_ms: int) -> None:
+        """Their room is kept for the next request, but not for long."""
+        for client, at_ms in list(self.large_inputs.items()):
+            if now_ms - at_ms >= LARGE_INPUT_MS and client.unfinished()[1] == 0:
+                del self.large_inputs[client]
+                if client.forget_largest is not None:
+                    client.forget_largest()
 
     def surplus(self) -> list[Client]:
         """The largest connections, as many as have to go; never one that is to be spared (CLIENT NO-EVICT)."""
