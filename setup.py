@@ -56,6 +56,7 @@ HOT = [
     "jobs/commands.py",
     "jobs/counts.py",
     "jobs/handlers.py",
+    "jobs/job.py",
     "jobs/lifecycle.py",
     "jobs/manager.py",
     "jobs/metrics.py",

@@ -10,12 +10,11 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from msgspec.structs import replace
-
 from heroredis.extension import Clock, Committing
 from jobs.counts import Counts, Tally
 from jobs.errors import BadOption, Refused
-from jobs.job import DEFAULT_BACKOFF, Extra, Job, decode, params_bytes
+from jobs.job import Job, decode, params_bytes, replace
+from jobs.job_record import DEFAULT_BACKOFF, Extra
 from jobs.keys import Keys
 from jobs.limits import Limits
 from jobs.notes import KeyNote, Note

@@ -10,7 +10,8 @@ from typing import Any, Final, get_type_hints
 import msgspec
 
 from jobs.errors import InvalidParams
-from jobs.job import DEFAULT_BACKOFF, Job
+from jobs.job import Job
+from jobs.job_record import DEFAULT_BACKOFF
 from jobs.middleware import Middleware, Stack
 from jobs.retry import check_backoff
 from jobs.run import Run

@@ -7,19 +7,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from msgspec.structs import replace
+from msgspec import structs
 
 from heroredis.extension import Committing
 from jobs.admission import Admission
 from jobs.errors import BadState, StaleToken, no_job
-from jobs.job import Job
+from jobs.job import Job, replace
 from jobs.limits import cut
 from jobs.notes import Note
 from jobs.retry import delay_ms
 from jobs.states import (
     ACTIVE,
     COMPLETE,
-    DONE,
     ENDED,
     ERROR,
     EXPIRE,
@@ -117,13 +116,11 @@ class Lifecycle(Admission):
         version = job.version + 1
         is_embedded = owner == EMBEDDED and not lease_ms
         kind = "e" if is_embedded else "c"
-        after = replace(
-            job, state=ACTIVE, reason="", attempts=job.attempts + 1, started_at=now, worker=worker, version=version,
-            at=now, by=worker, token=f"{kind}{self._epoch}-{job.job_id}-{version}", run_at=0,
-            lease_until=now + lease_ms if lease_ms else 0,
-        )
+        after = job.started(now, worker, f"{kind}{self._epoch}-{job.job_id}-{version}",
+                            now + lease_ms if lease_ms else 0)
         if job.extra is not None and (job.extra.progress or job.extra.max_rss):
-            after = replace(after, extra=replace(job.extra, progress=0, progress_text="", cpu_us=0, max_rss=0))
+            after = replace(after, extra=structs.replace(job.extra, progress=0, progress_text="", cpu_us=0,
+                                                                  max_rss=0))
         self._change(job, after, START)
         if lease_ms:
             self._lease(job.job_id, lease_ms)
@@ -165,9 +162,7 @@ class Lifecycle(Admission):
         if len(result) > self.limits.result:
             self.limits.check_result(result)
         now = self._clock.now_ms()
-        after = replace(job, state=DONE, reason="", result=result, error=None, traceback=None, ended_at=now,
-                        version=job.version + 1, at=now, by=by, token="", lease_until=0)
-        return self._end(job, after, COMPLETE)
+        return self._end(job, job.done(now, by, result), COMPLETE)
 
     def fail(self, job_id: int, error: bytes, by: str, token: str | None = None, *, traceback: bytes | None = None,
              reason: str = Reason.FAILED, final: bool = False, retry_ms: int = -1, event: str = FAIL) -> Committing:

@@ -10,7 +10,8 @@ from typing import Final
 import msgspec
 
 from jobs.errors import BadOption
-from jobs.job import DEFAULT_PRIORITY, Extra, params_bytes
+from jobs.job import params_bytes
+from jobs.job_record import DEFAULT_PRIORITY, Extra
 from jobs.retry import check_backoff
 
 MAX_TOPIC_BYTES: Final = 255

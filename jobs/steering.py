@@ -8,12 +8,13 @@ import random
 from collections.abc import Callable
 from typing import Final
 
-from msgspec.structs import replace
+from msgspec import structs
 
 from heroredis.extension import Clock, Committing
 from jobs.admission import Defer
 from jobs.errors import BadOption, no_job
-from jobs.job import NO_EXTRA, Extra, Job, encode
+from jobs.job import Job, encode, replace
+from jobs.job_record import NO_EXTRA, Extra
 from jobs.keys import Holder
 from jobs.lifecycle import SLICE, Lifecycle
 from jobs.limits import MAX_LINE, MAX_LINES, Limits
@@ -84,7 +85,7 @@ class Steering(Lifecycle):
                         worker="", token="", lease_until=0, attempts=0, losses=0, version=job.version + 1, at=now,
                         by=by)
         if more.expires_at:
-            after = replace(after, extra=replace(more, expires_at=0))
+            after = replace(after, extra=structs.replace(more, expires_at=0))
         if job.state == ACTIVE:
             self.on_revoke(job)
         return self._queue_again(job, after, REQUEUE)
@@ -250,7 +251,7 @@ class Steering(Lifecycle):
             raise BadOption(f"progress {percent} is out of range, give 0 to 100")
         extra = job.extra or NO_EXTRA
         if (percent, text) != (extra.progress, extra.progress_text):
-            extra = replace(extra, progress=percent, progress_text=text[:MAX_LINE])
+            extra = structs.replace(extra, progress=percent, progress_text=text[:MAX_LINE])
             self._report(job, extra, TrailNote(job_id, text[:MAX_LINE], percent, self._clock.now_ms(), by))
         return self.store.commit()
 
@@ -270,7 +271,7 @@ class Steering(Lifecycle):
         if lines < MAX_LINES:
             trail = self.put_note(note, extra.trail)
             if not extra.trail:
-                extra = replace(extra, trail=trail)
+                extra = structs.replace(extra, trail=trail)
         after = replace(job, extra=extra)
         self.live[job.job_id] = after
         self.queue.show(after)
@@ -318,4 +319,4 @@ class Steering(Lifecycle):
         elif isinstance(note, TrailNote):
             job = self.live.get(note.job_id)
             if job is not None and not job.more.trail:
-                self.live[note.job_id] = replace(job, extra=replace(job.more, trail=record_id))
+                self.live[note.job_id] = replace(job, extra=structs.replace(job.more, trail=record_id))

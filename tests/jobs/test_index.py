@@ -12,12 +12,11 @@ from typing import cast
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from jobs.index import JobIndex
 from jobs.index_feed import OurDBFeed
 from jobs.indexer import Indexer
-from jobs.job import Job, encode
+from jobs.job import Job, encode, replace
 from jobs.query import Not, Or, Query, both
 from jobs.query_parser import parse
 from ourdb import OurDB
