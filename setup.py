@@ -61,9 +61,11 @@ HOT = [
     "jobs/manager.py",
     "jobs/metrics.py",
     "jobs/ourdb_store.py",
+    "jobs/queue.py",
     "jobs/redis_queue.py",
     "jobs/schedule.py",
     "jobs/steer_commands.py",
+    "jobs/store.py",
     "jobs/steering.py",
     "jobs/worker.py",
 ]

@@ -17,6 +17,7 @@ from jobs.job import Job, decode, params_bytes, replace
 from jobs.job_record import DEFAULT_BACKOFF, Extra
 from jobs.keys import Keys
 from jobs.limits import Limits
+from jobs.metrics import Metrics
 from jobs.notes import KeyNote, Note
 from jobs.options import PLAIN, JobOptions, check_topic
 from jobs.queue import JobQueue
@@ -78,7 +79,10 @@ class Admission:
         self.timekeepers: Final[set[int]] = set()
         """Owners that watch over the time of their attempts themselves."""
         self._landing: Landing | None = None
-        self._subscribers: Final[list[Subscriber]] = []
+        self._subscribers: tuple[Subscriber, ...] = ()
+        self.metrics: Final = Metrics()
+        self.is_counting = False
+        """Whether `metrics` hears of changes."""
 
     # Creating
 
@@ -191,6 +195,7 @@ class Admission:
     def _admit(self, jobs: list[Job], commit: Committing) -> None:
         """The records are on disk: show the jobs and put them in line."""
         now = self._clock.now_ms()
+        lined_up: dict[str, None] = {}
         for job in jobs:
             del self._unsynced[job.job_id]
             if commit.error is not None:
@@ -199,25 +204,36 @@ class Admission:
                 continue
             self.live[job.job_id] = job
             self.tally.enter(job.topic, NEW)
-            self._line_up(job, now)
+            if self._stand(job, now):
+                lined_up[job.topic] = None
             if job.extra is not None and job.extra.expires_at:
                 self.schedule.add(job.extra.expires_at, job.job_id)
                 self.on_schedule()
             self._tell(job)
+        for topic in lined_up:
+            self._pushed(topic)
 
     def _line_up(self, job: Job, now: int, at_head: bool = False) -> None:
+        if self._stand(job, now, at_head):
+            self._pushed(job.topic)
+
+    def _pushed(self, topic: str) -> None:
+        if not self.paused or topic not in self.paused:
+            self.on_push(topic)
+
+    def _stand(self, job: Job, now: int, at_head: bool = False) -> bool:
+        """Show a new job and put it in line, or on the schedule; whether it stands in line. Told by `_pushed`."""
         if job.run_at > now:
             self.queue.show(job)
             self.schedule.add(job.run_at, job.job_id)
             self.on_schedule()
-        else:
-            if job.run_at:  # a job that stands in line waits for no time, wherever the clock is set
-                job = replace(job, run_at=0)
-                self.live[job.job_id] = job
-            self.queue.show(job)
-            self.queue.push(job, at_head=at_head)
-            if not self.paused or job.topic not in self.paused:
-                self.on_push(job.topic)
+            return False
+        if job.run_at:  # a job that stands in line waits for no time, wherever the clock is set
+            job = replace(job, run_at=0)
+            self.live[job.job_id] = job
+        self.queue.show(job)
+        self.queue.push(job, at_head=at_head)
+        return True
 
     # Looking
 
@@ -246,13 +262,17 @@ class Admission:
 
     def subscribe(self, callback: Subscriber) -> Callable[[], None]:
         """Hear of every change after it can be seen; returns how to stop."""
-        self._subscribers.append(callback)
+        self._subscribers = (*self._subscribers, callback)
 
         def unsubscribe() -> None:
-            if callback in self._subscribers:
-                self._subscribers.remove(callback)
+            left = list(self._subscribers)
+            if callback in left:
+                left.remove(callback)
+                self._subscribers = tuple(left)
         return unsubscribe
 
     def _tell(self, job: Job) -> None:
-        for callback in list(self._subscribers) if self._subscribers else ():
+        if self.is_counting:
+            self.metrics.on_job(job)
+        for callback in self._subscribers:
             callback(job)

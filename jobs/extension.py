@@ -170,7 +170,7 @@ class JobsExtension(Extension):
 
     def _ended(self, job: Job) -> None:
         self.manager.release_waiters(job.job_id)
-        if self._core is not None:
+        if self._core is not None and self._core.blocking.count:
             self._core.signal(("end", job.job_id, ""))
 
     def _later(self, action: Callable[[], None]) -> None:

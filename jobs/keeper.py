@@ -33,7 +33,7 @@ class Keeper:
 
     def start(self) -> None:
         self._restore()
-        self._manager.subscribe(self._manager.metrics.on_job)
+        self._manager.is_counting = True
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self.retention.run()), loop.create_task(self._save_always())]
 

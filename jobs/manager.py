@@ -20,7 +20,7 @@ from jobs.feed import Feed, Page
 from jobs.job import Job, params_bytes, to_json
 from jobs.lifecycle import SLICE
 from jobs.limits import Limits
-from jobs.metrics import Metrics, exposition
+from jobs.metrics import exposition
 from jobs.middleware import NewJobs, Stack
 from jobs.notes import Note, ScheduleNote
 from jobs.options import PLAIN, JobOptions, Moment, chosen, moment_ms
@@ -45,7 +45,6 @@ class JobManager(Steering):
         super().__init__(store, queue, clock, defer, rng, limits)
         self.schedules: Final = Schedules(self)
         self.stack: Stack | None = None
-        self.metrics: Final = Metrics()
         self.feed: Feed | None = None
         """All changes in order; a server has it."""
         self.search: Final = Search(self.find, self.history, lambda: self.store.next_id() - 1, clock)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from jobs.job import Job
+from jobs.queue import JobQueue
 
 
-class MemoryQueue:
+class MemoryQueue(JobQueue):
     """A JobQueue without a keyspace; `shown` holds what clients would see."""
 
     def __init__(self) -> None:

@@ -8,9 +8,10 @@ from heroredis.extension import Committing
 from jobs.job import Job, decode, encode
 from jobs.notes import KeyNote, Note, decode_note, encode_note, is_note
 from jobs.promise import Promise
+from jobs.store import JobStore
 
 
-class MemoryStore:
+class MemoryStore(JobStore):
     """`held` = True keeps commits open until `release`, as a slow disk does."""
 
     def __init__(self, held: bool = False) -> None:

@@ -12,12 +12,13 @@ from heroredis.extension import Committing
 from jobs.errors import TooOld
 from jobs.job import Job, decode, encode
 from jobs.notes import Note, decode_note, encode_note, is_note
+from jobs.store import JobStore
 from ourdb import Commit, CorruptRecord, CursorTooOld, NotFound, OurDB
 
 logger = logging.getLogger("heroredis.jobs")
 
 
-class OurDBStore:
+class OurDBStore(JobStore):
     """A JobStore over an open OurDB, which it closes."""
 
     def __init__(self, db: OurDB) -> None:

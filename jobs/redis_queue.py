@@ -10,18 +10,26 @@ from typing import Final
 
 from heroredis.extension import GENERIC, LIST, STRING, Database, List, Rendered
 from jobs.job import Job, to_json
+from jobs.queue import JobQueue
 
 QUEUE_PREFIX: Final = b"heroqueue:"
 JOB_PREFIX: Final = b"herojobs:"
 PREFIXES: Final = (QUEUE_PREFIX, JOB_PREFIX)
+UNKNOWN: Final = 256
+"""Above every priority."""
+MAX_NAMES: Final = 10_000
 
 
 def queue_key(topic: str) -> bytes:
     return QUEUE_PREFIX + topic.encode()
 
 
+def job_prefix(topic: str) -> bytes:
+    return b"herojobs:%b:" % topic.encode()
+
+
 def job_key(topic: str, job_id: int) -> bytes:
-    return b"herojobs:%b:%d" % (topic.encode(), job_id)
+    return job_prefix(topic) + str(job_id).encode()
 
 
 def topic_of_queue(key: bytes) -> str:
@@ -47,30 +55,50 @@ class JobText(Rendered):
         return to_json(self.job)
 
 
-class RedisJobManager:
+class TopicKeys:
+    """The names of a topic's keys, made once, and what is known of its line."""
+
+    def __init__(self, topic: str) -> None:
+        self.highest = UNKNOWN
+        """No job in the line has a higher priority number."""
+        self.queue: Final = queue_key(topic)
+        self.job_prefix: Final = job_prefix(topic)
+
+
+class RedisJobManager(JobQueue):
     """A JobQueue over the keyspace; `find` tells the live job of an id."""
 
     def __init__(self, db: Database, find: Callable[[int], Job | None]) -> None:
+        self._names: Final[dict[str, TopicKeys]] = {}
         self._db: Final = db
         self._find: Final = find
         self._shown: Final[dict[int, JobText]] = {}
 
+    def _keys(self, topic: str) -> TopicKeys:
+        found = self._names.get(topic)
+        if found is None:
+            if len(self._names) >= MAX_NAMES:
+                self._names.clear()
+            found = self._names[topic] = TopicKeys(topic)
+        return found
+
     def push(self, job: Job, *, at_head: bool = False) -> None:
-        key = queue_key(job.topic)
-        line = self._db.update_list(key)
-        element = b"%d" % job.job_id
-        at = self._place(line, job.priority, at_head)
-        if at == line.size():
+        keys = self._keys(job.topic)
+        line = self._db.update_list(keys.queue)
+        element = str(job.job_id).encode()
+        priority = job.priority
+        if line.size() == 0 or (priority >= keys.highest and not at_head):
             line.push_right(element)
+            keys.highest = priority
         else:
-            line.insert(at, element)
-        self._db.changed(key, "rpush", LIST)
+            line.insert(self._place(line, priority, at_head), element)
+            if keys.highest < priority:
+                keys.highest = priority
+        self._db.changed(keys.queue, "rpush", LIST)
 
     def _place(self, line: List, priority: int, at_head: bool) -> int:
         """Where a job of this priority belongs: the line is sorted, so look by halves."""
         size = line.size()
-        if size == 0 or (not at_head and self._priority(line.get(size - 1)) <= priority):
-            return size
         low, high = 0, size
         while low < high:
             middle = (low + high) // 2
@@ -86,7 +114,7 @@ class RedisJobManager:
         return 255 if job is None else job.priority
 
     def pop(self, topic: str) -> int | None:
-        key = queue_key(topic)
+        key = self._keys(topic).queue
         line = self._db.find_list(key)
         if line is None:
             return None
@@ -100,7 +128,7 @@ class RedisJobManager:
             self._db.changed(key, "del", GENERIC)
 
     def remove(self, job: Job) -> bool:
-        key = queue_key(job.topic)
+        key = self._keys(job.topic).queue
         line = self._db.find_list(key)
         if line is None or not line.remove(b"%d" % job.job_id, 1):
             return False
@@ -113,7 +141,7 @@ class RedisJobManager:
             self._db.changed(key, "del", GENERIC)
 
     def length(self, topic: str) -> int:
-        line = self._db.find_list(queue_key(topic))
+        line = self._db.find_list(self._keys(topic).queue)
         return 0 if line is None else line.size()
 
     def waiting(self, topic: str) -> list[int]:
@@ -123,7 +151,7 @@ class RedisJobManager:
     def show(self, job: Job) -> None:
         shown = self._shown.get(job.job_id)
         if shown is None:
-            shown = JobText(job, job_key(job.topic, job.job_id))
+            shown = JobText(job, self._keys(job.topic).job_prefix + str(job.job_id).encode())
             self._shown[job.job_id] = shown
             self._db.store(shown.key, shown)
         else:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+
+from mypy_extensions import mypyc_attr
 
 from heroredis.extension import Committing
 from jobs.job import Job
 from jobs.notes import Note
 
 
-class JobStore(Protocol):
+@mypyc_attr(allow_interpreted_subclasses=True)
+class JobStore:
     """Appends are seen by `get` at once and are durable when the commit that covers them is done.
 
     Jobs and notes share one line of record ids and one log, so that a batch may hold both.
@@ -18,69 +20,71 @@ class JobStore(Protocol):
 
     def next_id(self) -> int:
         """The id that the next new job or note gets; ids are never used twice."""
-        ...
+        raise NotImplementedError
 
     def add(self, job: Job) -> None:
         """Append the first version of a job whose id is `next_id()`."""
-        ...
+        raise NotImplementedError
 
     def add_all(self, jobs: list[Job]) -> None:
         """Append several new jobs: after a crash all of them are there, or none."""
-        ...
+        raise NotImplementedError
 
     def append(self, job: Job) -> None:
         """Append a later version."""
-        ...
+        raise NotImplementedError
 
     def put(self, note: Note, record_id: int = 0) -> int:
         """Append a note, new (0) or as the next version of a record; its record id."""
-        ...
+        raise NotImplementedError
 
     def remove(self, record_id: int) -> None:
         """Append the end of a job or note: it is no longer found, its history stays."""
-        ...
+        raise NotImplementedError
 
     def begin(self) -> None:
         """Until `end` everything appended belongs together: after a crash all of it is there, or nothing."""
-        ...
+        raise NotImplementedError
 
     def end(self) -> Committing:
         """Close what `begin` opened; the commit that covers it."""
-        ...
+        raise NotImplementedError
 
-    def commit(self) -> Committing: ...
+    def commit(self) -> Committing:
+        raise NotImplementedError
 
     def get(self, job_id: int) -> Job | None:
         """The newest version; None when there is no such job."""
-        ...
+        raise NotImplementedError
 
     def history(self, job_id: int, depth: int) -> list[Job]:
         """Versions, newest first."""
-        ...
+        raise NotImplementedError
 
     def notes(self, record_id: int, depth: int) -> list[Note]:
         """Versions of a note, newest first."""
-        ...
+        raise NotImplementedError
 
     def newest(self) -> Iterator[Job]:
         """The newest version of every job, in the order of ids."""
-        ...
+        raise NotImplementedError
 
     def records(self) -> Iterator[tuple[int, Job | Note]]:
         """The newest version of every job and note, in the order of ids."""
-        ...
+        raise NotImplementedError
 
     def last_lsn(self) -> int:
         """The sequence number of the newest record; each record has the next one."""
-        ...
+        raise NotImplementedError
 
     def durable_lsn(self) -> int:
         """Records up to this number are on disk."""
-        ...
+        raise NotImplementedError
 
     def changes(self, since: int) -> Iterator[tuple[int, int, int, Job | Note | None]]:
         """What is on disk with sequence numbers above `since`, in order: (number, record id, Unix ms, job, note or
         None for an end). May be read on another thread. Raises TooOld."""
-        ...
+        raise NotImplementedError
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        raise NotImplementedError

@@ -85,7 +85,10 @@ class JobWorker:
             if self._pool.stack is not None:
                 result = result_bytes(await self._pool.stack.run(job, lambda given: self._call(handler, given)))
             elif handler.is_plain and not job.timeout_ms:
-                result = result_bytes(await handler.function(*handler.arguments(job)))
+                if handler.takes_job:
+                    result = result_bytes(await handler.function(job))
+                else:
+                    result = result_bytes(await handler.function(*handler.arguments(job)))
             else:
                 result = result_bytes(await self._call(handler, job))
         except InvalidParams as invalid:

@@ -19,6 +19,8 @@ class Commit:
     def __init__(self) -> None:
         self.done = False
         self.error: BaseException | None = None
+        self.asked = -1
+        """How durably it was asked for, once the committer knows that it is wanted."""
         self._lock: Final = threading.Lock()
         self._callbacks: list[Callable[[Commit], None]] = []
         self._waiters: Final[dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]]] = {}

@@ -297,11 +297,16 @@ class Log:
 
     def commit(self, durability: int) -> Commit:
         """The committer brings it to its end."""
+        open_end = self._commit
+        if open_end.asked >= durability:  # the committer was told of it already: it covers all that was appended
+            return open_end
         with self.mutex:
             commit = self._covering(durability)
-            if commit is self._commit and not self._wanted:
-                self._wanted = True
-                self.committer.wake()
+            if commit is self._commit:
+                commit.asked = max(commit.asked, durability)
+                if not self._wanted:
+                    self._wanted = True
+                    self.committer.wake()
             return commit
 
     def flush(self, durability: int) -> None:
@@ -330,6 +335,7 @@ class Log:
             asked, self._asked = self._asked, NO
             self._wanted = False
             if not chunks and asked != ALWAYS:
+                self._commit.asked = -1
                 return Flight(chunks, self._last, False, False)
             for chunk in chunks:
                 chunk.end_part()

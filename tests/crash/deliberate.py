@@ -24,7 +24,7 @@ SEGMENT: Final = 16 * 1024
 """Small, so that every round begins some new segments."""
 
 
-class Passing:
+class Passing(JobStore):
     """A JobStore that hands everything on."""
 
     def __init__(self, inner: JobStore) -> None:
