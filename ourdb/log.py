@@ -75,7 +75,6 @@ class Log:
         self._commit = Commit()
         self._last = Commit()
         self._last.finish(None)
-        self._wanted = False
         self._asked = NO
         """The strictest durability that was asked for since the last batch was taken."""
         self._synced = True
@@ -297,16 +296,15 @@ class Log:
 
     def commit(self, durability: int) -> Commit:
         """The committer brings it to its end."""
-        open_end = self._commit
-        if open_end.asked >= durability:  # the committer was told of it already: it covers all that was appended
-            return open_end
+        commit = self._commit
+        if commit.asked >= durability:  # the committer was told of it already: it covers all that was appended
+            return commit
         with self.mutex:
             commit = self._covering(durability)
             if commit is self._commit:
-                commit.asked = max(commit.asked, durability)
-                if not self._wanted:
-                    self._wanted = True
+                if commit.asked < 0:
                     self.committer.wake()
+                commit.asked = max(commit.asked, durability)
             return commit
 
     def flush(self, durability: int) -> None:
@@ -333,9 +331,7 @@ class Log:
         with self.mutex:
             chunks = self._chunks
             asked, self._asked = self._asked, NO
-            self._wanted = False
             if not chunks and asked != ALWAYS:
-                self._commit.asked = -1
                 return Flight(chunks, self._last, False, False)
             for chunk in chunks:
                 chunk.end_part()
@@ -388,9 +384,8 @@ class Log:
             self._salt = self.segments.salts[first.segment]
             self.state.next_lsn = first.first_lsn
             self.undone += 1
-            others = [self._commit] if self._chunks or self._asked or self._wanted else []
+            others = [self._commit] if self._chunks or self._asked or self._commit.asked >= 0 else []
             self._commit = Commit()
-            self._wanted = False
             self._asked = NO
             self._flight = []
             self._chunks = []
