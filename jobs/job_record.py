@@ -27,6 +27,9 @@ class Extra(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The record that holds its log lines."""
     progress: int = 0
     progress_text: str = ""
+    cpu_us: int = 0
+    """What the last attempt that was measured has used: microseconds of processor time, bytes of memory at most."""
+    max_rss: int = 0
 
 
 NO_EXTRA: Final = Extra()

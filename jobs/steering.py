@@ -102,7 +102,7 @@ class Steering(Lifecycle):
         """What the running attempt has used; it is kept with the version that ends the attempt."""
         job = self.live.get(job_id)
         if job is not None and job.state == ACTIVE and token in (None, job.token):
-            self.live[job_id] = replace(job, extra=replace(job.more, cpu_us=cpu_us, max_rss=max_rss))
+            self.live[job_id] = replace(job, extra=structs.replace(job.more, cpu_us=cpu_us, max_rss=max_rss))
 
     def edit(self, job_id: int, by: str, params: bytes | None = None, priority: int = -1) -> Committing:
         """Other params or another priority for a job that has not begun."""

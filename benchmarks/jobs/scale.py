@@ -17,14 +17,12 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from msgspec.structs import replace
-
 from benchmarks import calibration, jobs_search
 from benchmarks.jobs.install import ROOT
 from heroredis.form import is_compiled
 from heroredis.testing import ServerProcess
 from jobs.client import Client
-from jobs.job import Job, encode
+from jobs.job import Job, encode, replace
 from ourdb import OurDB
 
 ENDED: Final = 1_000_000

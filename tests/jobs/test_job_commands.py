@@ -133,7 +133,8 @@ def test_command_docs_tell_arguments_group_and_cost(caller: Caller) -> None:
     assert (name, facts[b"group"], facts[b"complexity"]) == (b"job.complete", b"job", b"O(1)")
     assert [(a[b"name"], a[b"type"], a.get(b"token"), a.get(b"flags")) for a in arguments] == [
         (b"id", b"integer", None, None), (b"result", b"string", None, None), (b"token", b"string", b"TOKEN",
-                                                                              [b"optional"])]
+                                                                              [b"optional"]),
+        (b"us", b"string", b"CPU", [b"optional"]), (b"bytes", b"string", b"RSS", [b"optional"])]
     [info] = caller.call("COMMAND", "INFO", "JOB.FETCH")
     assert {b"@jobs", b"@write", b"@blocking"} <= set(info[6])
 
