@@ -337,8 +337,7 @@ class Log:
                 chunk.end_part()
             self._synced = asked == ALWAYS
             self._flight = chunks
-            self._chunks = []
-            self._chunk = None
+            self._chunks, self._chunk = [], None
             self._taken = mark_of(self.state)
             commit, self._commit = self._commit, Commit()
             self._last = commit
