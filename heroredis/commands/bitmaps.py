@@ -231,14 +231,15 @@ def _bitfield(ctx: Context, key: bytes, words: tuple[bytes, ...], read_only: boo
         for step in steps:
             answers.append(bits.read_field(data, step.offset, step.width, step.signed))
         return answers
-    target, changed = _writable(ctx, key, max(writes))
+    target, grown = _writable(ctx, key, max(writes))
+    changes = 0
     for step in steps:
         if step.kind == GET:
             answers.append(bits.read_field(target, step.offset, step.width, step.signed))
-        elif _carry_out(target, step, answers):
-            changed = True
-    if changed:
-        ctx.db.changed(key, "setbit", STRING)
+        elif _carry_out(target, step, answers) or (grown and answers[-1] is not None):
+            changes += 1
+    if changes or grown:
+        ctx.db.changed(key, "setbit", STRING, max(1, changes))
     return answers
 
 

@@ -28,7 +28,7 @@ def _set_pairs(ctx: Context, key: bytes, flat: list[bytes], name: bytes) -> int:
     for at in range(0, len(flat), 2):
         fields[flat[at]] = flat[at + 1]
         limits.grown_hash(held, flat[at], flat[at + 1])
-    ctx.db.changed(key, "hset", HASH)
+    ctx.db.changed(key, "hset", HASH, len(flat) // 2)
     return len(fields) - before
 
 
@@ -127,9 +127,9 @@ def hdel(ctx: Context, key: bytes, field: bytes, *fields: bytes) -> Reply:
         if found.fields.pop(name, None) is not None:
             removed += 1
     if removed:
-        ctx.db.changed(key, "hdel", HASH)
+        ctx.db.changed(key, "hdel", HASH, removed)
         if ctx.db.drop_if_empty(key, found):
-            ctx.db.changed(key, "del", GENERIC)
+            ctx.db.changed(key, "del", GENERIC, 0)
     return removed
 
 

@@ -242,7 +242,7 @@ def _rename(ctx: Context, key: bytes, newkey: bytes, only_new: bool) -> int:
     if at >= 0:
         db.set_expiry(newkey, at)
     db.changed(key, "rename_from", GENERIC)
-    db.changed(newkey, "rename_to", GENERIC)
+    db.changed(newkey, "rename_to", GENERIC, 0)
     return 1
 
 
@@ -313,7 +313,7 @@ def move(ctx: Context, key: bytes, db: bytes) -> Reply:
     if at >= 0:
         target.set_expiry(key, at)
     ctx.db.changed(key, "move_from", GENERIC)
-    target.changed(key, "move_to", GENERIC)
+    target.changed(key, "move_to", GENERIC, 0)
     return 1
 
 

@@ -12,11 +12,11 @@ from heroredis.types.list import List
 from heroredis.waiting import wait_for, waited_for
 
 
-def _emptied(ctx: Context, key: bytes, items: List, event: str) -> None:
+def _emptied(ctx: Context, key: bytes, items: List, event: str, writes: int) -> None:
     """Tell a removal, and the end of the key when it was the last element."""
-    ctx.db.changed(key, event, LIST)
+    ctx.db.changed(key, event, LIST, writes)
     if ctx.db.drop_if_empty(key, items):
-        ctx.db.changed(key, "del", GENERIC)
+        ctx.db.changed(key, "del", GENERIC, 0)
 
 
 @command("LPUSH", "Put elements at the head of a list, making the list when there is none.",
@@ -26,7 +26,7 @@ def lpush(ctx: Context, key: bytes, element: bytes, *elements: bytes) -> Reply:
     items.push_left(element)
     for other in elements:
         items.push_left(other)
-    ctx.db.changed(key, "lpush", LIST)
+    ctx.db.changed(key, "lpush", LIST, 1 + len(elements))
     return items.size()
 
 
@@ -37,7 +37,7 @@ def rpush(ctx: Context, key: bytes, element: bytes, *elements: bytes) -> Reply:
     items.push_right(element)
     for other in elements:
         items.push_right(other)
-    ctx.db.changed(key, "rpush", LIST)
+    ctx.db.changed(key, "rpush", LIST, 1 + len(elements))
     return items.size()
 
 
@@ -49,7 +49,7 @@ def lpushx(ctx: Context, key: bytes, element: bytes, *elements: bytes) -> Reply:
         return 0
     for other in (element, *elements):
         items.push_left(other)
-    ctx.db.changed(key, "lpush", LIST)
+    ctx.db.changed(key, "lpush", LIST, 1 + len(elements))
     return items.size()
 
 
@@ -61,14 +61,14 @@ def rpushx(ctx: Context, key: bytes, element: bytes, *elements: bytes) -> Reply:
         return 0
     for other in (element, *elements):
         items.push_right(other)
-    ctx.db.changed(key, "rpush", LIST)
+    ctx.db.changed(key, "rpush", LIST, 1 + len(elements))
     return items.size()
 
 
 def take(ctx: Context, key: bytes, items: List, left: bool) -> bytes:
     """Pop one element and tell it."""
     element = items.pop_left() if left else items.pop_right()
-    _emptied(ctx, key, items, "lpop" if left else "rpop")
+    _emptied(ctx, key, items, "lpop" if left else "rpop", 1)
     return element
 
 
@@ -77,7 +77,7 @@ def take_many(ctx: Context, key: bytes, items: List, left: bool, count: int) -> 
     taken: list[object] = []
     for _ in range(min(count, items.size())):
         taken.append(items.pop_left() if left else items.pop_right())
-    _emptied(ctx, key, items, "lpop" if left else "rpop")
+    _emptied(ctx, key, items, "lpop" if left else "rpop", len(taken))
     return taken
 
 
@@ -175,7 +175,7 @@ def lrem(ctx: Context, key: bytes, count: bytes, element: bytes) -> Reply:
     items = ctx.db.find_list(key)
     removed = 0 if items is None else items.remove(element, limit)
     if items is not None and removed:
-        _emptied(ctx, key, items, "lrem")
+        _emptied(ctx, key, items, "lrem", removed)
     return removed
 
 
@@ -193,7 +193,7 @@ def ltrim(ctx: Context, key: bytes, start: bytes, stop: bytes) -> Reply:
         items.replace([])
     else:
         items.keep(first, last + 1)
-    _emptied(ctx, key, items, "ltrim")
+    _emptied(ctx, key, items, "ltrim", size - items.size())
     return OK
 
 
@@ -280,7 +280,7 @@ def _move(ctx: Context, source: bytes, destination: bytes, from_left: bool, to_l
     else:
         target.push_right(element)
     ctx.db.changed(destination, "lpush" if to_left else "rpush", LIST)
-    _emptied(ctx, source, items, "lpop" if from_left else "rpop")
+    _emptied(ctx, source, items, "lpop" if from_left else "rpop", 0)
     return element
 
 

@@ -12,11 +12,11 @@ from heroredis.session.context import Context
 from heroredis.types.set import Set
 
 
-def _removed(ctx: Context, key: bytes, found: Set, event: str) -> None:
+def _removed(ctx: Context, key: bytes, found: Set, event: str, writes: int) -> None:
     """Tell a removal, and the end of the key when it was the last member."""
-    ctx.db.changed(key, event, SET)
+    ctx.db.changed(key, event, SET, writes)
     if ctx.db.drop_if_empty(key, found):
-        ctx.db.changed(key, "del", GENERIC)
+        ctx.db.changed(key, "del", GENERIC, 0)
 
 
 @command("SADD", "Add members to a set, making the set when there is none; answers how many are new.",
@@ -30,7 +30,7 @@ def sadd(ctx: Context, key: bytes, member: bytes, *members: bytes) -> Reply:
     if added:
         if found.packed:
             ctx.db.limits.grown_set(found)
-        ctx.db.changed(key, "sadd", SET)
+        ctx.db.changed(key, "sadd", SET, added)
     return added
 
 
@@ -45,7 +45,7 @@ def srem(ctx: Context, key: bytes, member: bytes, *members: bytes) -> Reply:
         if found.remove(other):
             removed += 1
     if removed:
-        _removed(ctx, key, found, "srem")
+        _removed(ctx, key, found, "srem", removed)
     return removed
 
 
@@ -60,7 +60,7 @@ def smove(ctx: Context, source: bytes, destination: bytes, member: bytes) -> Rep
         return 1 if member in found.members else 0
     if not found.remove(member):
         return 0
-    _removed(ctx, source, found, "srem")
+    _removed(ctx, source, found, "srem", 1)
     target = ctx.db.update_set(destination)
     if target.add(member):
         ctx.db.limits.grown_set(target)
@@ -106,7 +106,7 @@ def spop(ctx: Context, key: bytes, *count: bytes) -> Reply:
     if found is None:
         return None
     member = found.pop(ctx.server.rng)
-    _removed(ctx, key, found, "spop")
+    _removed(ctx, key, found, "spop", 1)
     return member
 
 
@@ -121,11 +121,11 @@ def _pop_many(ctx: Context, key: bytes, counts: tuple[bytes, ...]) -> Reply:
     if count >= found.size():
         taken = found.names()
         ctx.db.remove(key)
-        ctx.db.changed(key, "spop", SET)
-        ctx.db.changed(key, "del", GENERIC)
+        ctx.db.changed(key, "spop", SET, len(taken))
+        ctx.db.changed(key, "del", GENERIC, 0)
     else:
         taken = [found.pop(rng) for _ in range(count)]
-        ctx.db.changed(key, "spop", SET)
+        ctx.db.changed(key, "spop", SET, count)
     return SetOf(taken)
 
 

@@ -192,7 +192,7 @@ def _stored(ctx: Context, destination: bytes, elements: list[bytes]) -> int:
         made = List()
         made.replace(elements)
         db.store(destination, made)
-        db.changed(destination, "sortstore", LIST)
+        db.changed(destination, "sortstore", LIST, len(elements))
     elif db.lookup(destination) is not None:
         db.remove(destination)
         db.changed(destination, "del", GENERIC)

@@ -85,7 +85,7 @@ def _set_with(ctx: Context, key: bytes, value: bytes, options: tuple[bytes, ...]
         db.set_expiry(key, at)
     db.changed(key, "set", STRING)
     if at >= 0:
-        db.changed(key, "expire", GENERIC)
+        db.changed(key, "expire", GENERIC, 0)
         db.expire_if_due(key)
     return old if "GET" in found else OK
 
@@ -113,7 +113,7 @@ def _set_for(ctx: Context, key: bytes, at: int, value: bytes) -> Reply:
     ctx.db.store(key, value)
     ctx.db.set_expiry(key, at)
     ctx.db.changed(key, "set", STRING)
-    ctx.db.changed(key, "expire", GENERIC)
+    ctx.db.changed(key, "expire", GENERIC, 0)
     return OK
 
 

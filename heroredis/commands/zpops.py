@@ -16,7 +16,7 @@ from heroredis.waiting import wait_for, waited_for
 def _take(ctx: Context, key: bytes, found: SortedSet, greatest: bool, count: int) -> list[tuple[bytes, float]]:
     """Up to `count` members with their scores, told as one write."""
     taken = [found.pop(greatest) for _ in range(min(count, found.size()))]
-    removed(ctx, key, found, "zpopmax" if greatest else "zpopmin")
+    removed(ctx, key, found, "zpopmax" if greatest else "zpopmin", len(taken))
     return taken
 
 
@@ -29,7 +29,7 @@ def _pop(ctx: Context, key: bytes, counts: tuple[bytes, ...], greatest: bool) ->
         return EMPTY
     if count == 1 and ctx.resp == 2:
         member, score = found.pop(greatest)
-        removed(ctx, key, found, "zpopmax" if greatest else "zpopmin")
+        removed(ctx, key, found, "zpopmax" if greatest else "zpopmin", 1)
         return [member, shown_double(score)]
     taken = _take(ctx, key, found, greatest, count)
     if counts and ctx.resp == 3:

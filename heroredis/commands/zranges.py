@@ -231,7 +231,7 @@ def _remove(ctx: Context, key: bytes, bounds: Bounds, event: str) -> int:
     start, stop = bounds.ranks(found, False)
     count = len(found.remove_between(start, stop))
     if count:
-        removed(ctx, key, found, event)
+        removed(ctx, key, found, event, count)
     return count
 
 

@@ -20,11 +20,11 @@ MOST_WHOLE: Final = float(1 << 62)
 NOT_A_NUMBER: Final = b"ERR resulting score is not a number (NaN)"
 
 
-def removed(ctx: Context, key: bytes, found: SortedSet, event: str) -> None:
+def removed(ctx: Context, key: bytes, found: SortedSet, event: str, writes: int) -> None:
     """Tell a removal, and the end of the key when it was the last member."""
-    ctx.db.changed(key, event, ZSET)
+    ctx.db.changed(key, event, ZSET, writes)
     if ctx.db.drop_if_empty(key, found):
-        ctx.db.changed(key, "del", GENERIC)
+        ctx.db.changed(key, "del", GENERIC, 0)
 
 
 def with_scores(ctx: Context, names: list[bytes], scores: dict[bytes, float]) -> list[object]:
@@ -105,7 +105,7 @@ def _add(ctx: Context, key: bytes, items: list[bytes]) -> Reply:
         elif change < 0:
             moved += 1
     if added or moved:
-        ctx.db.changed(key, "zadd", ZSET)
+        ctx.db.changed(key, "zadd", ZSET, added + moved)
     return added + moved if b"CH" in options else added
 
 
@@ -159,7 +159,7 @@ def zrem(ctx: Context, key: bytes, member: bytes, *members: bytes) -> Reply:
         if found.remove(name):
             count += 1
     if count:
-        removed(ctx, key, found, "zrem")
+        removed(ctx, key, found, "zrem", count)
     return count
 
 

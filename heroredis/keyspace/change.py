@@ -46,7 +46,8 @@ class Changes:
         self.silent = False
         """Keys are being loaded: nobody is told of it."""
         self.dirty = 0
-        """Writes so far, in all databases; who wants to know whether a command changed anything compares it."""
+        """Writes so far, in all databases, counted by elements as Redis does; who wants to know whether a command
+        changed anything compares it."""
         self.journal: Final = Journal()
         self._interest: Final[dict[tuple[int, bytes], int]] = {}
         self._listeners: Final[list[ChangeListener]] = []

@@ -199,10 +199,13 @@ class Database:
         self.remove(key)
         return True
 
-    def changed(self, key: bytes, event: str, event_class: int) -> None:
-        """Tell a write: the only call by which anything outside hears of it."""
+    def changed(self, key: bytes, event: str, event_class: int, writes: int = 1) -> None:
+        """Tell a write: the only call by which anything outside hears of it.
+
+        It counts as `writes`: as many as elements were put or taken, none where another event of the command counts.
+        """
         changes = self._changes
-        changes.dirty += 1
+        changes.dirty += writes
         if self.noting and key in self.data and (self._usage.mode != LFU or key not in self.uses):
             self.use(key)
         if changes.active:
