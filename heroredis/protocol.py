@@ -66,6 +66,8 @@ class Framing:
         """Bytes of the largest request that did not come in one piece, if it was large; until somebody forgets it."""
         self.on_large: Callable[[], None] | None = None
         self.whole = 0
+        self.below = 0
+        """Behind a count below -1, which is passed over as Redis does; the parser of requests would choke on it."""
         self._state = _MARKER
         self._number = 0
         self._digits = 0
@@ -164,6 +166,8 @@ class Framing:
     def _take(self, number: int, at: int) -> None:
         """Account for one header, whose line ends before `at`."""
         if self.args_left == 0:
+            if number < -1:
+                self.below = at
             if number > MAX_ARGUMENTS or number < -1:
                 raise ProtocolError(BAD_COUNT)
             if not self.authenticated and number > UNAUTHENTICATED_ARGUMENTS:
@@ -359,15 +363,28 @@ class RequestReader:
         try:
             end = self.framing.walk(data, start, end)
         except ProtocolError as error:
-            self._failure = error
             end = self.framing.whole
-        self._at = end
+            if not self._passes_over():
+                self._failure = error
+                self._at = end
+        else:
+            self._at = end
         if end > start:
             if start == 0 and end == len(data):
                 self._feed(data)
             else:
                 self._feed(data, start, end - start)
             self._hot = True
+
+    def _passes_over(self) -> bool:
+        """Go on behind a count that is negative; whether there was one, and nothing of it has been handed on."""
+        framing = self.framing
+        behind = framing.below
+        framing.below = 0
+        if behind == 0 or framing.frame_bytes > 0:
+            return False
+        self._at = behind
+        return True
 
     def _take_line(self) -> list[bytes] | None:
         """One inline request; [] for an empty line, None when its end has not come yet."""

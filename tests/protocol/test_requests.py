@@ -72,6 +72,16 @@ def test_empty_frames_are_ignored() -> None:
     assert read_all(RequestReader(), [b"*0\r\n*-1\r\n" + framed([b"PING"]) + b"*0\r\n"]) == [[b"PING"]]
 
 
+@pytest.mark.parametrize("count", [b"-2", b"-10", b"-123456789"])
+def test_counts_below_nothing_are_passed_over(count: bytes) -> None:
+    one = framed([b"PING"])
+    empty = b"*" + count + b"\r\n"
+    reader = RequestReader()
+    assert read_all(reader, [empty + one, one + empty + empty + one, empty, one, one + empty]) == [[b"PING"]] * 5
+    reader.set_authenticated(False)
+    assert read_all(reader, [empty + one + empty + one]) == [[b"PING"]] * 2
+
+
 def test_a_large_argument_arrives_whole_and_its_buffer_is_let_go() -> None:
     large = bytes(range(256)) * 20_000
     reader = RequestReader()
@@ -80,7 +90,7 @@ def test_a_large_argument_arrives_whole_and_its_buffer_is_let_go() -> None:
 
 
 HOSTILE = [
-    b"*1000000000\r\n", b"*1048577\r\n", b"*99999999999999999999\r\n", b"*-2\r\n", b"*01\r\n", b"*+1\r\n", b"* 1\r\n",
+    b"*1000000000\r\n", b"*1048577\r\n", b"*99999999999999999999\r\n", b"*01\r\n", b"*+1\r\n", b"* 1\r\n",
     b"*1x\r\n",
     b"*\r\n", b"*1\n", b"*1\r\n$999999999999\r\n", b"*1\r\n$536870913\r\n", b"*1\r\n$-1\r\n", b"*1\r\n$01\r\n",
     b"*1\r\n$1x\r\n",
