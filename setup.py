@@ -20,6 +20,7 @@ HOT = [
     "heroredis/encoding.py",
     "heroredis/errors.py",
     "heroredis/execute.py",
+    "heroredis/framing.py",
     "heroredis/glob.py",
     "heroredis/inline.py",
     "heroredis/keyspace/*.py",

@@ -13,9 +13,10 @@ import hiredis
 from mypy_extensions import mypyc_attr
 
 from heroredis.errors import ProtocolError
+from heroredis.framing import Framing
 from heroredis.persistence.files import File, Files
 from heroredis.persistence.manifest import Part
-from heroredis.protocol import NOT_ENOUGH, Framing
+from heroredis.protocol import NOT_ENOUGH
 
 SLICE: Final = 32 * 1024
 LARGEST_BULK: Final = (1 << 40)
