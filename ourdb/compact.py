@@ -115,6 +115,7 @@ class _Output:
         self._unsynced += len(self._buffer)
         if self._unsynced >= SYNC_AFTER:
             segment.sync()
+            self._segments.sync()  # the swap will wait for it
             self._unsynced = 0
         self._buffer = bytearray()
 

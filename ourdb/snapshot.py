@@ -22,8 +22,9 @@ from ourdb.record import SEGMENT_HEADER_SIZE
 PAGES_AT_ONCE: Final = 64
 PAGE_COST: Final = 8 * 4096
 """Bytes to be written per page of the index before the next checkpoint pays."""
-SYNCS: Final = 4
-"""Times that what was written is synced between two checkpoints."""
+SYNC_EVERY: Final = 16 * 1024 * 1024
+"""Bytes after which what nobody asked to be synced is synced all the same: a writer waits for the page that it shares
+with a sync, so long as that takes."""
 logger = logging.getLogger("ourdb")
 
 
@@ -43,7 +44,7 @@ class Snapshots:
     def look(self) -> None:
         """Start what is due. On the committer's thread."""
         written = self._log.bytes_written
-        if self._stopped or written - self._synced_at < self._every // SYNCS:
+        if self._stopped or written - self._synced_at < min(self._every, SYNC_EVERY):
             return
         if self._runner is not None and self._runner.is_alive():
             return

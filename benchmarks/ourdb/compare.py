@@ -95,7 +95,8 @@ def print_upkeep(upkeep: dict[str, float], count: int) -> None:
         mark = "" if upkeep[name] <= limit else "  missed"
         print(f"{name:24}{upkeep[name]:10.1f}   wanted at most {limit:g}{mark}")
     print(f"({count:,} ids; the compaction of {upkeep['compacted_records']:,.0f} records took "
-          f"{upkeep['compaction_s']:.1f} s, the longest pause without it was {upkeep['pause_alone_ms']:.1f} ms)")
+          f"{upkeep['compaction_s']:.1f} s, the longest pause without it was {upkeep['pause_alone_ms']:.1f} ms; of the "
+          f"longest pause {upkeep['pause_queued_ms']:.1f} ms were spent waiting for a processor)")
 
 
 def save(found: dict[str, Any]) -> Path:
