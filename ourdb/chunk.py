@@ -12,8 +12,10 @@ from ourdb.record import HEADER, HEADER_SIZE, OFFSET_MASK, write_crc
 
 PART: Final = 16 * 1024
 """Bytes of a part."""
-OWN: Final = 512
+OWN: Final = 4096
 """Payloads from this size on are parts of their own and never copied."""
+TWICE: Final = 512
+"""From here on a second checksum costs less than putting header and payload together for one."""
 NOTED: Final = 32
 """Parts from one whose place is kept to the next."""
 _ROOM: Final = bytes(PART)
@@ -151,9 +153,17 @@ class Encoder:
             scratch.write(head)
             chunk.add_large(scratch.getvalue(), data)
             return
+        out = chunk.tail.out
+        if len(data) >= TWICE:
+            head = scratch.getvalue()
+            write_crc(out, self._crc32(data, self._crc32(head, salt)))
+            out.write(head)
+            out.write(data)
+            if len(out) >= PART:
+                chunk.end_part()
+            return
         scratch.write(data)
         rest = scratch.getvalue()
-        out = chunk.tail.out
         write_crc(out, self._crc32(rest, salt))
         out.write(rest)
         if len(out) >= PART:

@@ -14,11 +14,11 @@ import pytest
 
 from ourdb import OurDB, StoreFull
 from ourdb.check import check
-from ourdb.chunk import OWN, PART
+from ourdb.chunk import OWN, PART, TWICE
 from ourdb.faulty import Disk, FaultyFiles
 from ourdb.files import PARTS_AT_ONCE, Files
 
-SIZES = [0, 1, 200, OWN - 1, OWN, OWN + 1, 5000, PART - 1, PART, PART + 1, 3 * PART]
+SIZES = [0, 1, 200, TWICE - 1, TWICE, OWN - 1, OWN, OWN + 1, 5000, PART - 1, PART, PART + 1, 3 * PART]
 
 
 def test_records_of_all_sizes_are_read_before_and_after_they_are_written() -> None:
