@@ -73,6 +73,32 @@ def more_docs(name: str) -> list[tuple[object, object]]:
     return pairs
 
 
+def synopsis(name: str) -> str:
+    """The arguments as people read them: `<key> [SAMPLES <count>]`."""
+    return _shown(all_facts().get(name, {}).get("arguments", []), " ")
+
+
+def _shown(arguments: list[Any], between: str) -> str:
+    return between.join(_shown_one(*one) for one in arguments)
+
+
+def _shown_one(name: str, kind: str, more: dict[str, Any] | None = None) -> str:
+    facts = more or {}
+    flags = facts.get("flags", ())
+    if kind == "pure-token":
+        text = facts["token"]
+    else:
+        if kind == "oneof":
+            text = _shown(facts["arguments"], "|")
+            text = text if "optional" in flags and "token" not in facts else f"({text})"
+        else:
+            text = _shown(facts["arguments"], " ") if kind == "block" else f"<{name}>"
+        text = f"{facts['token']} {text}" if facts.get("token") else text
+    if "multiple" in flags:
+        text = f"{text} ..." if "optional" in flags else f"{text} [{text} ...]"
+    return f"[{text}]" if "optional" in flags else text
+
+
 def _argument(name: str, kind: str, more: dict[str, Any] | None = None) -> Map:
     pairs: list[tuple[object, object]] = [(b"name", name.encode()), (b"type", kind.encode())]
     for key, value in (more or {}).items():

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Final
 
 from heroredis.command import NO_KEYS, UNLIMITED, Command, Form
+from heroredis.facts import has_facts, synopsis
 from heroredis.reply import Simple
 
 # Gates: bits of a client's or server's condition that make the pipeline look twice before it runs a command.
@@ -201,10 +202,11 @@ def help_of(container: Entry) -> Command:
 
     def run(ctx: object) -> object:
         lines = [Simple(f"{container.name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:".encode())]
-        for name in sorted(children):
+        for name in sorted(children, key=lambda name: (name == b"HELP", name)):
             command = children[name].command
             if command is not None:
-                shown = " ".join([name.decode(), *(f"<{argument}>" for argument in command.arguments)])
+                arguments = synopsis(children[name].shown) if has_facts(children[name].shown) else command.syntax
+                shown = f"{name.decode()} {arguments}".rstrip()
                 lines += [Simple(shown.encode()), Simple(f"    {command.summary}".encode())]
         return lines
 

@@ -6,9 +6,8 @@ from typing import Final
 
 from heroredis.command import NO_KEYS, UNLIMITED, Command, command
 from heroredis.errors import RedisError, syntax
-from heroredis.reply import OK, Reply, Verbatim
+from heroredis.reply import OK, Reply
 from heroredis.session.context import Context
-from heroredis.version import REDIS_VERSION
 
 NO_REPLICATION: Final = b"ERR this server is always a single master: heroredis has no replication"
 NO_CLUSTER: Final = b"ERR This instance has cluster support disabled"
@@ -138,9 +137,3 @@ def module_loadex(ctx: Context, path: bytes, *arguments: bytes) -> Reply:
 @command("MODULE UNLOAD", "Refused.", group="server", since="4.0.0", flags="admin noscript no_async_loading")
 def module_unload(ctx: Context, name: bytes) -> Reply:
     raise RedisError(NO_MODULES)
-
-
-@command("LOLWUT", "The version, for everybody who asks like this.", group="server", since="5.0.0",
-         flags="readonly fast")
-def lolwut(ctx: Context, *options: bytes) -> Reply:
-    return Verbatim(f"Redis ver. {REDIS_VERSION}\n".encode())

@@ -37,9 +37,12 @@ LINES: Final = [
     "CLUSTER KEYSLOT", "CLUSTER KEYSLOT a", "CLUSTER HELP", "READONLY", "READWRITE", "ASKING", "ASKING x",
     "MODULE LIST",
     "MODULE NOPE", "LATENCY", "LATENCY LATEST", "LATENCY HISTORY", "LATENCY HISTORY nope", "LATENCY RESET nope",
-    "LATENCY GRAPH nope", "LATENCY HISTOGRAM nope", "LATENCY HISTOGRAM nope|x", "LATENCY HELP x", "LOLWUT", "WAIT 0 0",
+    "LATENCY GRAPH nope", "LATENCY HISTOGRAM nope", "LATENCY HISTOGRAM nope|x", "LATENCY HELP x", "LOLWUT",
+    "LOLWUT VERSION", "LOLWUT VERSION x", "LOLWUT VERSION 9", "LOLWUT VERSION 5 x",
+    "LOLWUT VERSION 5 1 x", "LOLWUT VERSION 6 1 x", "LOLWUT x", "WAIT 0 0",
     "WAIT x 0", "WAIT 0 x", "WAIT 0 -1", "PSYNC x", "SYNC x",
 ]
+
 
 
 def words(line: str) -> tuple[bytes, ...]:
@@ -158,3 +161,33 @@ def test_publish_and_subscribe(both: tuple[str, str], resp: int) -> None:
     real, ours = (played(path, resp) for path in both)
     for number, (theirs, mine) in enumerate(zip(real, ours, strict=True)):
         assert same(theirs, mine), f"step {number}: real {theirs!r}, ours {mine!r}"
+
+
+@pytest.mark.parametrize("container", ["ACL", "CLIENT", "COMMAND", "CONFIG", "DEBUG", "FUNCTION", "LATENCY", "MEMORY",
+                                       "MODULE", "OBJECT", "PUBSUB", "SLOWLOG"])
+def test_help_names_the_same_subcommands(both: tuple[str, str], container: str) -> None:
+    """The sentences are our own; the first line, the form and the names are those of Redis."""
+    found = []
+    for path in both:
+        with Wire(path) as wire:
+            lines = wire.call(container, "HELP")
+        assert isinstance(lines, list)
+        assert all(isinstance(line, Status) for line in lines)
+        verbs = [line for line in lines[1:] if line[:1].isupper()]
+        found.append((lines[0], {line.split(b" ")[0] for line in verbs}, verbs[-1]))
+    real, ours = found
+    assert real[0] == ours[0]
+    assert real[1] <= ours[1]
+    assert ours[2] == b"HELP"
+
+
+@pytest.mark.parametrize("line", ["VERSION 5", "VERSION 6", "VERSION 5 10", "VERSION 5 1 1 1", "VERSION 5 -1 0 9999",
+                                  "VERSION 6 1", "VERSION 6 5000 1", "VERSION 6 20 5 9", "VERSION 5 20 3 3 x"])
+def test_what_is_drawn_ends_with_the_version(both: tuple[str, str], line: str) -> None:
+    """The pictures are our own; that there is one, and its last words, are as in Redis."""
+    for path in both:
+        with Wire(path) as wire:
+            drawn = wire.call("LOLWUT", *line.split(" "))
+        assert isinstance(drawn, bytes)
+        assert drawn.endswith(b"Redis ver. 7.0.15\n")
+        assert drawn.count(b"\n") > 1
