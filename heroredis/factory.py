@@ -233,6 +233,8 @@ class ServerFactory:
         self._services.append(service)
 
     def _disk_failed(self, error: BaseException) -> None:
+        if self._jobs is not None and self._jobs.goes_on_after(error):
+            return
         logger.critical("the disk failed: %s", error)
         if self.on_disk_failure is not None:
             self.on_disk_failure(error)

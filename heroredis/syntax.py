@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 _TOKENS: Final = re.compile(r"[\[(]|\]\*?|\)|[^\s\[\]()]+")
-_INTEGERS: Final = frozenset({"id", "ms", "n", "count", "percent", "timeout-ms", "priority"})
+_INTEGERS: Final = frozenset({"id", "ms", "n", "count", "percent", "timeout-ms", "priority", "us", "bytes"})
 
 
 class Argument:

@@ -24,6 +24,7 @@ from jobs.queue import JobQueue
 from jobs.schedule import Schedule
 from jobs.states import DONE, NEW, Reason
 from jobs.store import JobStore
+from ourdb import StoreFull
 
 Defer = Callable[[Committing, Callable[[], None]], None]
 Subscriber = Callable[[Job], None]
@@ -76,6 +77,11 @@ class Admission:
         self._lines: Final[dict[int, int]] = {}
         """How many log lines the running attempts have."""
         self._ending: Final[set[int]] = set()
+        self._unwritten: Final[list[Job]] = []
+        """Ends of jobs that a full disk did not take."""
+        self._write_at = 0
+        self.is_full = False
+        """Until they are on disk no job is started."""
         self.timekeepers: Final[set[int]] = set()
         """Owners that watch over the time of their attempts themselves."""
         self._landing: Landing | None = None
@@ -183,10 +189,17 @@ class Admission:
 
     def _ended(self, job: Job, commit: Committing) -> None:
         """The end of a job is on disk, or failed to get there."""
+        if commit.error is not None and isinstance(commit.error, StoreFull):
+            self._not_kept(job)
+            return
         self._ending.discard(job.job_id)
         if commit.error is None:
             self._tell(job)
         self.on_end(job)
+
+    def _not_kept(self, job: Job) -> None:
+        """The disk was full: the end of a job is written again."""
+        raise NotImplementedError
 
     def is_ending(self, job_id: int) -> bool:
         """Whether the end of a job is on its way to the disk."""

@@ -35,7 +35,7 @@ from jobs.redis_queue import PREFIXES, RedisJobManager
 from jobs.retention import Rules
 from jobs.store import JobStore
 from jobs.worker import WorkerPool
-from ourdb import OurDB
+from ourdb import OurDB, StoreFull
 
 RECHECK_MS: Final = 250
 """How soon a jump of the wall clock is noticed while jobs wait for their time."""
@@ -64,6 +64,7 @@ class JobsExtension(Extension):
         self._process_options: Final = processes or ProcessOptions()
         self._processes: ProcessPool | None = None
         self._is_stopping = False
+        self._is_full = False
         self._core: Core | None = None
         self._manager: JobManager | None = None
         self._pool: WorkerPool | None = None
@@ -209,8 +210,20 @@ class JobsExtension(Extension):
 
     def _due(self) -> None:
         self._timer = None
-        self.manager.due()
+        try:
+            self.manager.due()
+        except Exception:  # whatever it was, other jobs have their times too
+            logger.exception("what was due could not be done")
         self._arm()
+
+    def goes_on_after(self, error: BaseException) -> bool:
+        """Whether this failure of the disk is over once there is space again."""
+        if not isinstance(error, StoreFull):
+            return False
+        if not self._is_full:
+            self._is_full = True
+            logger.error("no job can be made or ended until there is space: %s", error)
+        return True
 
     def before_write(self, ctx: object, command: Command, argv: list[bytes]) -> object:
         if not isinstance(ctx, Context):

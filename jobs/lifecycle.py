@@ -37,6 +37,8 @@ from jobs.states import (
 EMBEDDED: Final = 0
 NEVER_AGAIN: Final = frozenset({Reason.INVALID, Reason.DISCARDED})
 """Failures that another attempt would only repeat."""
+AGAIN_MS: Final = 1000
+"""Between two tries to write what a full disk did not take."""
 SLICE: Final = 500
 """Appointments that are kept in one go; the loop does other work before the next ones."""
 
@@ -146,7 +148,7 @@ class Lifecycle(Admission):
 
     def claim(self, topic: str, worker: str, owner: int = EMBEDDED, lease_ms: int = 0) -> Job | None:
         """Take the next job of a topic and start it; None when nobody stands in line, or the topic is paused."""
-        if self.paused and topic in self.paused:
+        if (self.paused and topic in self.paused) or self.is_full:
             return None
         while True:
             job_id = self.queue.pop(topic)
@@ -213,6 +215,41 @@ class Lifecycle(Admission):
             self._landing_of(commit).ended.append(after)
         return commit
 
+    def _not_kept(self, job: Job) -> None:
+        """Its handler has run: it is not to run again. No other job is started before this is on disk."""
+        self.is_full = True
+        self._unwritten.append(job)
+        self._write_at = self._monotonic_ms() + AGAIN_MS
+        self.on_schedule()
+
+    def _write_again(self) -> None:
+        """The ends that a full disk did not take; on what it has kept of their jobs."""
+        ends = list(self._unwritten)
+        self._unwritten.clear()
+        for end in ends:
+            kept = self.store.get(end.job_id)
+            if kept is None or kept.state in ENDED:
+                self._ending.discard(end.job_id)
+                continue
+            after = replace(end, version=kept.version + 1)
+            self.store.append(after)
+            if self.on_append is not None:
+                self.on_append([after])
+            commit = self.store.commit()
+            if commit.done:
+                self._ended(after, commit)
+            else:
+                self._landing_of(commit).ended.append(after)
+        commit = self.store.commit()
+        self._defer(commit, lambda: self._has_room(commit))
+
+    def _has_room(self, commit: Committing) -> None:
+        if commit.error is None:
+            self.is_full = False
+            for topic in self.tally.topics():
+                if self.queue.length(topic):
+                    self.on_push(topic)
+
     def _queue_again(self, job: Job, after: Job, event: str, at_head: bool = False) -> Committing:
         self._change(job, after, event)
         self._disown(job.job_id)
@@ -244,6 +281,8 @@ class Lifecycle(Admission):
             job = self.store.get(job_id) if job_id not in self._unsynced else None
             if job is None:
                 raise no_job(job_id)
+            if job_id in self._ending and job.state not in ENDED:  # a full disk has taken it back, for now
+                raise BadState(job_id, "ending", VERBS[event])
         if token is not None and (job.state != ACTIVE or token != job.token):
             raise StaleToken(job_id, "the job was cancelled" if job.reason == Reason.CANCELLED else "")
         if job.state not in TRANSITIONS[event]:
@@ -256,6 +295,8 @@ class Lifecycle(Admission):
         """Line up what was waiting for this moment, end what has expired; leases that are over give their jobs back.
         Whether there is more to do at once."""
         now = self._clock.now_ms()
+        if self._unwritten and self._monotonic_ms() >= self._write_at:
+            self._write_again()
         for job_id in self.deadlines.due(self._monotonic_ms(), limit):
             self._deadline_passed(job_id)
         for job_id in self.schedule.due(now, limit):
@@ -276,6 +317,8 @@ class Lifecycle(Admission):
             waits.append(max(0, wall - self._clock.now_ms()))
         if deadline is not None:
             waits.append(max(0, deadline - self._monotonic_ms()))
+        if self._unwritten:
+            waits.append(max(0, self._write_at - self._monotonic_ms()))
         return min(waits, default=-1)
 
     def _deadline_passed(self, job_id: int) -> None:

@@ -37,6 +37,7 @@ from jobs.states import (
     Reason,
 )
 from jobs.store import JobStore
+from ourdb import StoreFull
 
 HAND_LEASE_MS: Final = 60_000
 LONGEST_LEASE_MS: Final = 1 << 50
@@ -136,11 +137,28 @@ class Steering(Lifecycle):
         """A job that is not running is no longer found; its versions stay until they are compacted away. `keep_result`:
         it can still be looked up as long as its idempotency key is kept, if it has one."""
         self.store.begin()
+        job = None
         try:
-            self._delete(self._checked(job_id, DELETE, None), by, keep_result)
+            job = self._checked(job_id, DELETE, None)
+            self._delete(job, by, keep_result)
         finally:
             commit = self.store.end()
+            if job is not None:
+                self._deleted_by(commit, [job])
         return commit
+
+    def _deleted_by(self, commit: Committing, jobs: list[Job]) -> None:
+        if not commit.done:
+            self._defer(commit, lambda: self._undelete(jobs, commit))
+
+    def _undelete(self, jobs: list[Job], commit: Committing) -> None:
+        """A full disk did not take the deletion: the jobs are where they were."""
+        if commit.error is None or not isinstance(commit.error, StoreFull):
+            return
+        now = self._clock.now_ms()
+        for job in jobs:
+            if self.store.get(job.job_id) is not None:
+                self._recover_job(replace(job, token="", lease_until=0), now)
 
     def _delete(self, job: Job, by: str, keep_result: bool = False) -> None:
         now = self._clock.now_ms()
@@ -178,13 +196,16 @@ class Steering(Lifecycle):
     def _purge_slice(self, job_ids: list[int], by: str, done: Promise) -> None:
         """Some of them; the others in the next turns of the loop, so that it does not stall."""
         self.store.begin()
+        deleted = []
         try:
             for job_id in job_ids[:SLICE]:
                 job = self.live.get(job_id)
                 if job is not None and job.state == NEW:
                     self._delete(job, by)
+                    deleted.append(job)
         finally:
             commit = self.store.end()
+            self._deleted_by(commit, deleted)
         rest = job_ids[SLICE:]
         if rest:
             self.later(lambda: self._purge_slice(rest, by, done))

@@ -134,7 +134,7 @@ def test_command_docs_tell_arguments_group_and_cost(caller: Caller) -> None:
     assert [(a[b"name"], a[b"type"], a.get(b"token"), a.get(b"flags")) for a in arguments] == [
         (b"id", b"integer", None, None), (b"result", b"string", None, None), (b"token", b"string", b"TOKEN",
                                                                               [b"optional"]),
-        (b"us", b"string", b"CPU", [b"optional"]), (b"bytes", b"string", b"RSS", [b"optional"])]
+        (b"us", b"integer", b"CPU", [b"optional"]), (b"bytes", b"integer", b"RSS", [b"optional"])]
     [info] = caller.call("COMMAND", "INFO", "JOB.FETCH")
     assert {b"@jobs", b"@write", b"@blocking"} <= set(info[6])
 
