@@ -71,6 +71,8 @@ def swapdb(ctx: Context, index1: bytes, index2: bytes) -> Reply:
          flags="admin noscript loading stale no_multi allow_busy")
 def shutdown(ctx: Context, *options: bytes) -> Reply:
     words = {option.upper() for option in options}
+    if words == {b"ABORT"}:
+        raise RedisError(b"ERR No shutdown in progress.")  # one that has begun answers nobody
     if not words <= {b"SAVE", b"NOSAVE", b"NOW", b"FORCE"} or {b"SAVE", b"NOSAVE"} <= words:
         raise syntax()
     stop = ctx.server.on_shutdown

@@ -93,19 +93,23 @@ def _quoted(name: str) -> bytes:
 def read_manifest(data: bytes) -> Manifest:
     """Raises ManifestError with the number of the line."""
     parts: list[Part] = []
-    for number, line in enumerate(data.split(b"\n"), 1):
-        if not line.strip() or line.startswith(b"#"):
+    lines = data.split(b"\n")
+    last = len(lines)
+    for number, line in enumerate(lines, 1):
+        if line.startswith(b"#") or (not line and number == last):
             continue
         part = _read_line(line)
         if part is None:
-            raise ManifestError(f"line {number} of the manifest cannot be read: {line[:200]!r}")
+            raise ManifestError(f"Invalid AOF manifest file format: line {number} cannot be read: {line[:200]!r}")
+        if part.kind not in (BASE, INCREMENT, HISTORY):
+            raise ManifestError(f"Unknown AOF file type: line {number} has {part.kind[:20]!r}")
         if part.kind == BASE and any(other.kind == BASE for other in parts):
-            raise ManifestError(f"line {number} of the manifest names a second base file")
+            raise ManifestError(f"Found duplicate base file information: line {number} names a second one")
         if part.kind == INCREMENT and any(other.kind == INCREMENT and other.number >= part.number for other in parts):
-            raise ManifestError(f"line {number} of the manifest: the increments are out of order")
+            raise ManifestError(f"Found a non-monotonic sequence number: line {number} is out of order")
         parts.append(part)
     if not parts:
-        raise ManifestError("the manifest is empty")
+        raise ManifestError("Found an empty AOF manifest")
     return Manifest(parts)
 
 
@@ -115,6 +119,6 @@ def _read_line(line: bytes) -> Part | None:
         return None
     facts = dict(zip(words[::2], words[1::2], strict=True))
     name, number, kind = facts.get(b"file", b""), facts.get(b"seq", b""), facts.get(b"type", b"").decode("latin-1")
-    if not name or b"/" in name or not number.isdigit() or kind not in (BASE, INCREMENT, HISTORY):
+    if not name or b"/" in name or not number.isdigit():
         return None
     return Part(name.decode("utf-8", "surrogateescape"), int(number), kind)

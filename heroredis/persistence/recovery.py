@@ -18,6 +18,9 @@ from heroredis.persistence.files import File, Files
 from heroredis.persistence.manifest import Part
 from heroredis.protocol import NOT_ENOUGH
 
+BAD_FORMAT: Final = "Bad file format reading the append only file"
+UNEXPECTED_END: Final = "Unexpected end of file reading the append only file"
+"""Redis's words begin the message, because people and tools look for them."""
 SLICE: Final = 32 * 1024
 LARGEST_BULK: Final = (1 << 40)
 NEWLINE: Final = 10
@@ -133,7 +136,7 @@ class Reading:
             raise RecoveryError(f"{self.name} at offset {self._place(self.count)}: {error}") from None
 
     def _damaged(self, reason: str) -> RecoveryError:
-        return RecoveryError(f"{self.name} is damaged at offset {self._place(-1)}: {reason}; make a copy of the "
+        return RecoveryError(f"{BAD_FORMAT}: {self.name} is damaged at offset {self._place(-1)}: {reason}; make a copy of the "
                              "folder, then try redis-check-aof --fix, which cuts everything from there")
 
     def _place(self, skip: int) -> int:
@@ -251,9 +254,10 @@ class Recovery:
         end = reading.end()
         what = f"{reading.name} ends in the middle of a command or transaction that begins at offset {end}"
         if more_follow:
-            raise RecoveryError(f"{what}, though further files follow it; it is damaged")
+            raise RecoveryError(f"{UNEXPECTED_END}: {what}, though further files follow it; it is damaged")
         if not self._may_cut:
-            raise RecoveryError(f"{what}; set aof-load-truncated to yes to cut it there, or use redis-check-aof --fix")
+            raise RecoveryError(f"{UNEXPECTED_END}: {what}; set aof-load-truncated to yes to cut it there, or use "
+                                "redis-check-aof --fix")
         logger.warning("%s; the %d bytes from there are cut off", what, reading.size - end)
         file.truncate(end)
         file.sync()

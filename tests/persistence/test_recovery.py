@@ -50,7 +50,7 @@ def test_a_file_cut_at_any_byte_loses_what_is_not_whole_and_nothing_else() -> No
 
 def test_a_torn_end_is_refused_when_it_may_not_be_cut() -> None:
     whole = requests(SELECT, ("SET", "a", "1"))
-    with pytest.raises(RecoveryError, match=rf"{INCREMENT} ends in the middle .* offset {len(whole)}; set aof-load-tr"):
+    with pytest.raises(RecoveryError, match=rf"Unexpected end of file .*{INCREMENT} ends in the middle .* offset {len(whole)}; set aof-load-tr"):
         Kept(disk_with(whole + b"*3\r\n$3"), aof_load_truncated=b"no").start()
 
 
@@ -65,7 +65,7 @@ def test_a_torn_end_before_further_files_is_damage() -> None:
 @pytest.mark.parametrize("before", [0, 1, 700])
 def test_damage_is_refused_with_its_place(wrong: bytes, before: int) -> None:
     good = requests(SELECT, *[("SET", f"key-{number}", "x" * 70) for number in range(before)])
-    with pytest.raises(RecoveryError, match=f"{INCREMENT} is damaged at offset {len(good)}: "):
+    with pytest.raises(RecoveryError, match=f"Bad file format .*{INCREMENT} is damaged at offset {len(good)}: "):
         Kept(disk_with(good + wrong + requests(("SET", "b", "1")))).start()
 
 
@@ -129,16 +129,21 @@ def test_a_single_file_of_an_older_server_is_taken_over(tmp_path: Path) -> None:
 
 
 def test_manifests() -> None:
-    text = b'# note\nfile "a \\x00b.aof" seq 3 type b\nfile old seq 1 type h\n\nfile x.1 seq 1 type i startoffset 0\n'
+    text = b'# note\nfile "a \\x00b.aof" seq 3 type b\nfile old seq 1 type h\nfile x.1 seq 1 type i startoffset 0\n'
     read = read_manifest(text)
     assert [(part.name, part.number, part.kind) for part in read.parts] == [
         ("a \x00b.aof", 3, "b"), ("old", 1, "h"), ("x.1", 1, "i")]
     again_read = read_manifest(Manifest([Part('q"uo\\te\xe4', 1, "b"), *read.increments]).text())
     assert again_read.parts[0].name == 'q"uo\\te\xe4'
-    for wrong in (b"", b"# only\n", b"file a seq 1\n", b"file a seq x type b\n", b"file ../a seq 1 type b\n",
-                  b"file a seq 1 type b\nfile b seq 2 type b\n", b"file a seq 2 type i\nfile b seq 1 type i\n",
-                  b"file a seq 1 type z\n", b'file "a seq 1 type b\n'):
-        with pytest.raises(ManifestError):
+    bad_format = "Invalid AOF manifest file format"
+    for wrong, why in (
+            (b"", "Found an empty AOF manifest"), (b"# only\n", "Found an empty AOF manifest"),
+            (b"file a seq 1\n", bad_format), (b"file a seq x type b\n", bad_format), (b"\n" + text, bad_format),
+            (b"file ../a seq 1 type b\n", bad_format), (b'file "a seq 1 type b\n', bad_format),
+            (b"file a seq 1 type b\nfile b seq 2 type b\n", "Found duplicate base file information"),
+            (b"file a seq 2 type i\nfile b seq 1 type i\n", "Found a non-monotonic sequence number"),
+            (b"file a seq 1 type z\n", "Unknown AOF file type")):
+        with pytest.raises(ManifestError, match=why):
             read_manifest(wrong)
 
 
