@@ -136,8 +136,8 @@ class Reading:
             raise RecoveryError(f"{self.name} at offset {self._place(self.count)}: {error}") from None
 
     def _damaged(self, reason: str) -> RecoveryError:
-        return RecoveryError(f"{BAD_FORMAT}: {self.name} is damaged at offset {self._place(-1)}: {reason}; make a copy of the "
-                             "folder, then try redis-check-aof --fix, which cuts everything from there")
+        return RecoveryError(f"{BAD_FORMAT}: {self.name} is damaged at offset {self._place(-1)}: {reason}; make a copy "
+                             "of the folder, then try redis-check-aof --fix, which cuts everything from there")
 
     def _place(self, skip: int) -> int:
         """Where the request stands that comes `skip` requests behind `safe`; -1 = the first that is not whole."""

@@ -50,7 +50,8 @@ def test_a_file_cut_at_any_byte_loses_what_is_not_whole_and_nothing_else() -> No
 
 def test_a_torn_end_is_refused_when_it_may_not_be_cut() -> None:
     whole = requests(SELECT, ("SET", "a", "1"))
-    with pytest.raises(RecoveryError, match=rf"Unexpected end of file .*{INCREMENT} ends in the middle .* offset {len(whole)}; set aof-load-tr"):
+    wanted = rf"Unexpected end of file .*{INCREMENT} ends in the middle .* offset {len(whole)}; set aof-load-tr"
+    with pytest.raises(RecoveryError, match=wanted):
         Kept(disk_with(whole + b"*3\r\n$3"), aof_load_truncated=b"no").start()
 
 
