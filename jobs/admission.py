@@ -67,7 +67,10 @@ class Admission:
         self._clock: Final = clock
         self._defer: Final = defer
         self._rng: Final = rng or random.Random()
-        self._epoch: Final = os.urandom(4).hex()
+        epoch = os.urandom(4).hex()
+        self._embedded: Final = f"e{epoch}-"
+        """With what the tokens of our own workers begin, and those of others."""
+        self._connected: Final = f"c{epoch}-"
         self._unsynced: Final[dict[int, Job]] = {}
         self._owners: Final[dict[int, int]] = {}
         self._held: Final[dict[int, dict[int, None]]] = {}

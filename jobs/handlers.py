@@ -40,7 +40,8 @@ class Handler:
         self._arguments: Final = _readers(function)
         self.wants_run: Final = Run in self._arguments
         self.is_plain: Final = self.is_async and not timeout and not self.wants_run
-        self.takes_job: Final = len(self._arguments) == 1 and self._arguments[0] is None
+        self.takes_job: Final = self.is_plain and len(self._arguments) == 1 and self._arguments[0] is None
+        """Whether nothing needs to be looked at to call it."""
 
     def arguments(self, job: Job, run: Run | None = None) -> list[object]:
         """What the function is called with; InvalidParams when the params do not fit its types."""

@@ -26,9 +26,9 @@ PORTION: Final = 1000
 """Records of the log that are taken in one transaction."""
 CATCH_UP_S: Final = 0.5
 """How long a question waits for what was written before it was asked."""
-BUSY: Final = 3000
-"""Records a second; above this it rests longer, BUSY_REST times as long as it works."""
-BUSY_REST: Final = 3
+BUSY: Final = 1000
+"""For each so many records that come in a second it rests as long as it works, and falls behind meanwhile."""
+LONGEST_REST: Final = 30
 RETRY_S: Final = 5.0
 MAX_FAILURES: Final = 3
 """In a row; then the file is taken for bad."""
@@ -121,7 +121,7 @@ class Indexer:
         if self.problem:
             return RETRY_S
         spent = time.monotonic() - began
-        return spent * (BUSY_REST if grown > BUSY else 1) if more else self._interval_s
+        return spent * min(max(grown / BUSY, 1), LONGEST_REST) if more else self._interval_s
 
     def _safely(self, work: Callable[[], bool]) -> bool:
         """Run it; what goes wrong with the file is repaired or tried again later."""

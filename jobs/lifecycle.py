@@ -115,18 +115,16 @@ class Lifecycle(Admission):
     def start(self, job: Job, worker: str, owner: int = EMBEDDED, lease_ms: int = 0) -> Job:
         """new -> active. The record is written before long; the caller commits once for all it starts."""
         now = self._clock.now_ms()
-        version = job.version + 1
         is_embedded = owner == EMBEDDED and not lease_ms
-        kind = "e" if is_embedded else "c"
-        after = job.started(now, worker, f"{kind}{self._epoch}-{job.job_id}-{version}",
-                            now + lease_ms if lease_ms else 0)
+        after = job.started(now, worker, f"{self._embedded if is_embedded else self._connected}{job.job_id}-"
+                            f"{job.version + 1}", now + lease_ms if lease_ms else 0)
         if job.extra is not None and (job.extra.progress or job.extra.max_rss):
             after = replace(after, extra=structs.replace(job.extra, progress=0, progress_text="", cpu_us=0,
                                                                   max_rss=0))
         self._change(job, after, START)
         if lease_ms:
             self._lease(job.job_id, lease_ms)
-        else:
+        elif owner != EMBEDDED:
             self._owners[job.job_id] = owner
             self._held.setdefault(owner, {})[job.job_id] = None
         if job.timeout_ms and not is_embedded and owner not in self.timekeepers:
@@ -339,7 +337,7 @@ class Lifecycle(Admission):
         return len(held)
 
     def _disown(self, job_id: int) -> None:
-        owner = self._owners.pop(job_id, None)
+        owner = self._owners.pop(job_id, None) if self._owners else None
         if owner is not None:
             held = self._held[owner]
             held.pop(job_id, None)

@@ -51,6 +51,7 @@ class JobManager(Steering):
         self._ends: Final[dict[int, list[asyncio.Future[None]]]] = {}
         self._awaited: Committing | None = None
         self._awaiting: list[asyncio.Future[None]] = []
+        self._new_future: Callable[[], asyncio.Future[None]] = asyncio.Future
 
     def create(self, topic: str, params: object, options: JobOptions = PLAIN,
                by: str = "api") -> tuple[Job, Committing]:
@@ -92,7 +93,9 @@ class JobManager(Steering):
                 expire=expire, unique=unique, unique_ttl=unique_ttl, idempotency=idempotency,
                 idempotency_ttl=idempotency_ttl, tags=tags, meta=meta)
         job, commit = self.create(topic, params, options, by)
-        await self._committed(commit)
+        if not commit.done:
+            await self._end_of(commit)
+        stored(commit)
         return job
 
     async def create_jobs(self, topic: str, params_list: Sequence[object], *, by: str = "api", delay: float = 0,
@@ -110,15 +113,20 @@ class JobManager(Steering):
 
     async def _committed(self, commit: Committing) -> None:
         if not commit.done:
-            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            if self._awaited is not commit:
-                waiting: list[asyncio.Future[None]] = []
-                self._awaited = commit
-                self._awaiting = waiting
-                self._defer(commit, lambda: _release(waiting))
-            self._awaiting.append(future)
-            await future
+            await self._end_of(commit)
         stored(commit)
+
+    def _end_of(self, commit: Committing) -> asyncio.Future[None]:
+        """One of the futures that are released together when the commit has ended."""
+        if self._awaited is not commit:
+            waiting: list[asyncio.Future[None]] = []
+            self._awaited = commit
+            self._awaiting = waiting
+            self._new_future = asyncio.get_running_loop().create_future
+            self._defer(commit, lambda: _release(waiting))
+        future = self._new_future()
+        self._awaiting.append(future)
+        return future
 
     async def flushed(self) -> None:
         """Everything done so far is on disk."""

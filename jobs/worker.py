@@ -61,7 +61,17 @@ class JobWorker:
                 fresh = False
                 pool.wake_another()
             self.job = job
-            await self._work(job)
+            handler = pool.handlers.get(job.topic)
+            if handler is not None and handler.takes_job and pool.stack is None and not job.timeout_ms:
+                # The straight path: what _work does, without a coroutine of its own.
+                try:
+                    result = result_bytes(await handler.function(job))
+                except BaseException as error:
+                    self._went_wrong(job, handler, error)
+                else:
+                    self._finish(job, result)
+            else:
+                await self._work(job, handler)
             self.job = None
             if self.is_revoked or self.run_of_job is not None:
                 self.is_revoked = False
@@ -71,13 +81,12 @@ class JobWorker:
         """Run one job that was claimed for this worker."""
         self.job = job
         try:
-            await self._work(job)
+            await self._work(job, self._pool.handlers.get(job.topic))
         finally:
             self.job = None
             self.run_of_job = None
 
-    async def _work(self, job: Job) -> None:
-        handler = self._pool.handlers.get(job.topic)
+    async def _work(self, job: Job, handler: Handler | None) -> None:
         if handler is None:
             self._pool.manager.give_back(job.job_id, self.name)
             return
@@ -85,29 +94,30 @@ class JobWorker:
             if self._pool.stack is not None:
                 result = result_bytes(await self._pool.stack.run(job, lambda given: self._call(handler, given)))
             elif handler.is_plain and not job.timeout_ms:
-                if handler.takes_job:
-                    result = result_bytes(await handler.function(job))
-                else:
-                    result = result_bytes(await handler.function(*handler.arguments(job)))
+                result = result_bytes(await handler.function(*handler.arguments(job)))
             else:
                 result = result_bytes(await self._call(handler, job))
-        except InvalidParams as invalid:
-            self._fail(job, str(invalid), None, Reason.INVALID, final=True)
-        except Outcome as outcome:
-            self._steered(job, outcome)
-        except TimeoutError as late:
-            limit = self._limit(handler, job)
-            text = f"ran longer than {limit:g} s" if limit and not str(late) else f"TimeoutError: {late}"
-            self._fail(job, text, late, Reason.TIMEOUT if limit else Reason.FAILED, handler)
-        except asyncio.CancelledError:
-            self._interrupted(job)
-        except (KeyboardInterrupt, GeneratorExit):
-            raise
         except BaseException as error:
-            # Whatever a handler raises, SystemExit too, ends its job and nothing else.
-            self._fail(job, _described(error), error, Reason.FAILED, handler)
+            self._went_wrong(job, handler, error)
         else:
             self._finish(job, result)
+
+    def _went_wrong(self, job: Job, handler: Handler, error: BaseException) -> None:
+        """The handler has raised. Whatever it is, SystemExit too, it ends the job and nothing else."""
+        if isinstance(error, InvalidParams):
+            self._fail(job, str(error), None, Reason.INVALID, final=True)
+        elif isinstance(error, Outcome):
+            self._steered(job, error)
+        elif isinstance(error, TimeoutError):
+            limit = self._limit(handler, job)
+            text = f"ran longer than {limit:g} s" if limit and not str(error) else f"TimeoutError: {error}"
+            self._fail(job, text, error, Reason.TIMEOUT if limit else Reason.FAILED, handler)
+        elif isinstance(error, asyncio.CancelledError):
+            self._interrupted(job)
+        elif isinstance(error, KeyboardInterrupt | GeneratorExit):
+            raise error
+        else:
+            self._fail(job, _described(error), error, Reason.FAILED, handler)
 
     def _interrupted(self, job: Job) -> None:
         """The task was cancelled: by the end of the server, because the job was taken away, or by the handler."""
