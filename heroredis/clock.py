@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from librt.time import time as seconds
 from mypy_extensions import mypyc_attr
 
 
@@ -12,7 +13,7 @@ class Clock:
     """Wall clock in Unix milliseconds for appointments, monotonic seconds for leases and timeouts."""
 
     def now_ms(self) -> int:
-        return time.time_ns() // 1_000_000
+        return int(seconds() * 1000.0)
 
     def now_us(self) -> int:
         return time.time_ns() // 1_000

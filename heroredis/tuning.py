@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from typing import Final
 
-GENERATION_0: Final = 50_000
+GENERATION_0: Final = 200_000
 GENERATION_1: Final = 50
 GENERATION_2: Final = 1000
 

@@ -28,7 +28,7 @@ class Histogram:
         self.total_ms = 0
 
     def add(self, milliseconds: int) -> None:
-        self.counts[bisect_left(BOUNDS_MS, milliseconds)] += 1
+        self.counts[0 if milliseconds <= 1 else bisect_left(BOUNDS_MS, milliseconds)] += 1
         self.total_ms += milliseconds
 
     def count(self) -> int:
