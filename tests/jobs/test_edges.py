@@ -1,0 +1,165 @@
+"""The edges: clocks that stand still, topics of any bytes, params of no byte and of the most."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jobs.errors import Refused
+from jobs.limits import Limits
+from jobs.ourdb_store import OurDBStore
+from jobs.schedules import Schedules
+from jobs.states import NEW
+from ourdb import OurDB
+from tests.jobs.desk import Caller, Desk, as_map
+from tests.jobs.world import World
+
+MOST = Limits().params
+
+
+def stand_still(world: World, milliseconds: int) -> None:
+    """Time passes, and the wall clock does not follow."""
+    world.clock.advance(milliseconds)
+    world.clock.jump(-milliseconds)
+    world.manager.due()
+
+
+def test_two_seconds_of_a_wall_clock_that_stands_still() -> None:
+    world = World()
+    world.new("later", delay_ms=1000)
+    world.new("expiring", expire_ms=1000)
+    world.new("leased")
+    world.claim("leased", "far", lease_ms=1500)
+    ran = world.claim("leased") if world.queue.length("leased") else None
+    stand_still(world, 2000)
+    assert ran is None
+    assert world.state(1) == ("new", "delayed")
+    assert world.state(2) == ("new", "")
+    assert world.state(3) == ("new", "returned")
+    again = world.claim("leased")
+    world.manager.finish(again.job_id, b"r", "w", again.token)
+    assert (again.attempts, world.now(3).ended_at) == (2, 1_000_000)
+    times = [version.at for version in world.manager.history(3, 99)]
+    assert times == sorted(times, reverse=True)
+    cost = world.manager.accounting(3)
+    assert (cost.queue_wait_ms, cost.wall_ms) == (0, 0)
+    world.pass_ms(999)
+    assert [world.state(job_id)[0] for job_id in (1, 2)] == ["new", "new"]
+    world.pass_ms(1)
+    assert (world.queue.waiting("later"), world.state(2)) == ([1], ("error", "expired"))
+
+
+async def test_a_schedule_over_a_clock_that_stands_still_runs_once_for_each_moment() -> None:
+    world = World()
+    assert isinstance(world.manager.schedules, Schedules)
+    await world.manager.set_schedule("often", "t", cron="* * * * * *")
+    world.pass_ms(1000)
+    assert len(world.queue.waiting("t")) == 1
+    for _ in range(3):
+        stand_still(world, 2000)
+    assert len(world.queue.waiting("t")) == 1
+    for expected in (2, 3):
+        world.pass_ms(1000)
+        assert len(world.queue.waiting("t")) == expected
+
+
+def roundtrip(caller: Caller, topic: bytes) -> None:
+    """Through every command that names a topic, and through the keys."""
+    job_id = caller.call("JOB.CREATE", topic, "p")
+    assert isinstance(job_id, int), job_id
+    assert caller.job(job_id)[b"topic"] == topic
+    assert caller.call("LRANGE", b"heroqueue:" + topic, 0, -1) == [b"%d" % job_id]
+    assert caller.call("TYPE", b"herojobs:%b:%d" % (topic, job_id)) == b"string"
+    assert caller.call("JOB.LIST", "TOPIC", topic, "IDS")[1] == [job_id]
+    assert topic in caller.call("JOB.TOPICS")[::2]
+    assert as_map(caller.call("JOB.EVENTS", 0)[1][-1])[b"topic"] == topic
+    assert caller.call("JOB.PAUSE", topic) == b"OK"
+    assert caller.call("JOB.FETCH", 1, 0, topic) is None
+    assert caller.call("JOB.RESUME", topic) == b"OK"
+    [fetched] = caller.call("JOB.FETCH", 1, 0, topic)
+    assert (as_map(fetched)[b"id"], as_map(fetched)[b"topic"]) == (job_id, topic)
+    assert caller.call("JOB.COMPLETE", job_id, "r") == b"OK"
+    assert as_map(caller.call("JOB.STATS", topic)) == {b"new": 0, b"active": 0, b"done": 1, b"error": 0}
+
+
+def is_fit(topic: bytes) -> bool:
+    try:
+        return 1 <= len(topic) <= 255 and topic.decode().isprintable()
+    except UnicodeDecodeError:
+        return False
+
+
+def try_topic(topic: bytes) -> None:
+    """It works everywhere, or it is refused everywhere and nothing has happened."""
+    desk = Desk()
+    caller = desk.caller()
+    if is_fit(topic):
+        roundtrip(caller, topic)
+        return
+    for words in (("JOB.CREATE", topic, "p"), ("JOB.MCREATE", topic, "p"), ("JOB.FETCH", 1, 0, topic),
+                  ("JOB.PAUSE", topic), ("JOB.PURGE", topic), ("JOB.SCHEDULE", "SET", "s", topic, "p", "EVERY", 1000)):
+        assert caller.error(*words).startswith(("ERR a topic ", "ERR topics, states and names are UTF-8 text")), words
+    assert (desk.manager.live, caller.call("JOB.TOPICS"), caller.call("JOB.SCHEDULE", "LIST")) == ({}, [], [])
+
+
+@pytest.mark.parametrize("high", range(16))
+def test_a_topic_of_each_byte(high: int) -> None:
+    for low in range(16):
+        try_topic(bytes([16 * high + low]))
+
+
+@pytest.mark.parametrize("topic", [
+    b"", b"a:1", b"a:b:7", b"*", b"[x]?", b"with a space", b"../../etc", b"{tag}", "größe".encode(), "💥".encode(),
+    b"x" * 255, b"x" * 256, "é".encode() * 127, "é".encode() * 128, b"a\xff", b"\xed\xa0\x80", b"new\nline", b"nul\0",
+    "\u202eright to left".encode(), "\u00a0".encode(),
+])
+def test_topics_that_are_odd(topic: bytes) -> None:
+    try_topic(topic)
+
+
+@settings(max_examples=60)
+@given(st.binary(max_size=12))
+def test_topics_of_any_bytes(topic: bytes) -> None:
+    try_topic(topic)
+
+
+@pytest.mark.parametrize("size", [0, MOST])
+def test_params_of_no_byte_and_of_the_most_come_back_as_they_were(tmp_path: Path, size: int) -> None:
+    params = b"\xff" * size
+    world = World()
+    world.store = OurDBStore(OurDB(tmp_path))  # type: ignore[assignment]
+    world.manager = world.manager_over_the_same_store()
+    made, commit = world.manager.create("t", params)
+    world.store.db.flush()  # type: ignore[attr-defined]
+    assert (made.params == params, commit.done, commit.error) == (True, True, None)
+    world.store.close()
+    world.store = OurDBStore(OurDB(tmp_path))  # type: ignore[assignment]
+    world.restart()
+    claimed = world.claim()
+    assert (claimed.state, claimed.params == params) == ("active", True)
+    world.manager.finish(1, params, "w", claimed.token)
+    world.store.close()
+    world.store = OurDBStore(OurDB(tmp_path))  # type: ignore[assignment]
+    world.restart()
+    ended = world.now(1)
+    assert (ended.state, ended.result == params, len(world.manager.history(1, 9))) == ("done", True, 3)
+    world.store.close()
+
+
+def test_params_and_results_beyond_the_most_are_refused_and_leave_nothing() -> None:
+    world = World()
+    with pytest.raises(Refused, match=f"the params have {MOST + 1} bytes, at most {MOST} are kept"):
+        world.manager.create("t", b"x" * (MOST + 1))
+    with pytest.raises(Refused, match="params"):
+        world.manager.create_many("t", [b"fits", b"x" * (MOST + 1)])
+    assert (world.store.last_lsn(), world.manager.live) == (0, {})
+    job = world.new()
+    with pytest.raises(Refused, match="the params have"):
+        world.manager.edit(job.job_id, "x", b"x" * (MOST + 1))
+    claimed = world.claim()
+    with pytest.raises(Refused, match=f"the result has {MOST + 1} bytes"):
+        world.manager.finish(job.job_id, b"x" * (MOST + 1), "w", claimed.token)
+    assert world.state(job.job_id)[0] not in (NEW, "done")
