@@ -28,8 +28,12 @@ def object_encoding(ctx: Context, key: bytes) -> Reply:
 
 
 def references(ctx: Context, value: Value) -> int:
-    """How many references Redis would count: 1, or a great many for a small integer that is shared."""
-    if not isinstance(value, bytes | int) or ctx.server.space.usage.mode != OFF:
+    """How many references Redis would count: 1, or a great many for a small integer that is shared.
+
+    None is where Redis has to know of each key by itself when it was used, to evict the least used ones.
+    """
+    has_limit = ctx.server.parameters.integer("maxmemory") > 0
+    if not isinstance(value, bytes | int) or (has_limit and ctx.server.space.usage.mode != OFF):
         return 1
     number = value if isinstance(value, int) else read_int(value)
     return SHARED_COUNT if number is not None and 0 <= number < SHARED else 1

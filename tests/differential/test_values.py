@@ -137,3 +137,17 @@ def test_idle_times_and_frequencies(both: tuple[str, str], policy: bytes) -> Non
     finally:
         pair.step((b"CONFIG", b"SET", b"maxmemory-policy", b"noeviction"))
         pair.close()
+
+
+@pytest.mark.parametrize(("policy", "limit"), [
+    ("noeviction", "0"), ("noeviction", "1gb"), ("allkeys-lru", "0"), ("allkeys-lru", "1gb"), ("volatile-lfu", "1gb"),
+    ("volatile-ttl", "1gb")])
+def test_small_integers_are_shared_where_nobody_has_to_know_their_use(both: tuple[str, str], policy: str,
+                                                                      limit: str) -> None:
+    pair = Pair(*both, 2)
+    pair.step((b"CONFIG", b"SET", b"maxmemory-policy", policy.encode(), b"maxmemory", limit.encode()))
+    for number in (b"0", b"9999", b"10000", b"-1", b"x"):
+        pair.step((b"SET", b"k", number))
+        pair.step((b"OBJECT", b"REFCOUNT", b"k"))
+    pair.step((b"CONFIG", b"SET", b"maxmemory-policy", b"noeviction", b"maxmemory", b"0"))
+    pair.close()
