@@ -17,6 +17,7 @@ from jobs.job import Job, decode, params_bytes, replace
 from jobs.job_record import DEFAULT_BACKOFF, Extra
 from jobs.keys import Keys
 from jobs.limits import Limits
+from jobs.live import Live
 from jobs.metrics import Metrics
 from jobs.notes import KeyNote, Note
 from jobs.options import PLAIN, JobOptions, check_topic
@@ -48,7 +49,7 @@ class Admission:
         self.queue: Final = queue
         self.limits: Final = limits or Limits()
         self.tally: Final = Tally()
-        self.live: Final[dict[int, Job]] = {}
+        self.live: Final = Live(store.get)
         """New and active jobs whose first record is on disk."""
         self.paused: Final[dict[str, int]] = {}
         """Topics whose jobs are not handed out, with the record that says so."""

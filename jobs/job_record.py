@@ -77,6 +77,30 @@ _WHOLE: Final = msgspec.msgpack.Decoder(Fields)
 _SHORTER: Final = msgspec.msgpack.Decoder(JobRecord)
 
 
+NO_MORE: Final = b"\xc4\x00\xc0"
+"""How a record without meta and extra facts ends. One with extra facts never does: their last one counts whole KiB."""
+
+
+class JobHead(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The first fields, read without the others."""
+
+    format: int
+    job_id: int
+    topic: str
+    state: str
+
+
+_HEAD: Final = msgspec.msgpack.Decoder(JobHead)
+
+
+def head_of(record: bytes) -> JobHead:
+    """The head of a record. Raises msgspec.MsgspecError, and ValueError for a later format."""
+    head = _HEAD.decode(record)
+    if head.format != FORMAT:
+        raise ValueError(f"job record of format {head.format}, this version reads format {FORMAT}")
+    return head
+
+
 def fields_of(record: bytes) -> Fields:
     """The fields of a record, with defaults for those that it is too old to have. Raises msgspec.MsgspecError."""
     try:

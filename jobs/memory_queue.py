@@ -21,6 +21,9 @@ class MemoryQueue(JobQueue):
             at += 1
         line.insert(at, job)
 
+    def restore(self, topic: str, job_ids: list[int]) -> None:
+        self._lines[topic] = [self.shown[job_id] for job_id in job_ids]
+
     def pop(self, topic: str) -> int | None:
         line = self._lines.get(topic)
         return line.pop(0).job_id if line else None
@@ -44,6 +47,9 @@ class MemoryQueue(JobQueue):
 
     def show(self, job: Job) -> None:
         self.shown[job.job_id] = job
+
+    def show_resting(self, job: Job) -> None:
+        self.show(job)
 
     def hide(self, job: Job) -> None:
         self.shown.pop(job.job_id, None)

@@ -11,8 +11,10 @@ import msgspec
 from heroredis.extension import Committing
 from jobs.errors import TooOld
 from jobs.job import Job, decode, encode
+from jobs.job_record import NO_MORE, head_of
 from jobs.notes import Note, decode_note, encode_note, is_note
-from jobs.store import JobStore
+from jobs.states import ENDED
+from jobs.store import Ended, JobStore
 from ourdb import Commit, CorruptRecord, CursorTooOld, NotFound, OurDB
 
 logger = logging.getLogger("heroredis.jobs")
@@ -138,6 +140,32 @@ class OurDBStore(JobStore):
 
     def records(self) -> Iterator[tuple[int, Job | Note]]:
         for record_id in self.db.ids():
+            found = self._read(record_id)
+            if found is not None:
+                yield record_id, found
+
+    def unfinished(self, ended: Ended) -> Iterator[tuple[int, Job | Note]]:
+        return self._by_log(ended) if self.db.durable_lsn == self.db.last_lsn else super().unfinished(ended)
+
+    def _by_log(self, ended: Ended) -> Iterator[tuple[int, Job | Note]]:
+        """From end to end rather than id by id, and of what has ended no more than it must."""
+        kept: list[int] = []
+        seen = 0
+        for record_id, record in self.db.scan(order="log"):
+            seen += 1
+            try:
+                head = None if is_note(record) else head_of(record)
+                if head is None or head.state not in ENDED:
+                    kept.append(record_id)
+                else:
+                    ended(head.topic, head.state, None if record.endswith(NO_MORE) else decode(record))
+            except (ValueError, msgspec.MsgspecError) as error:
+                logger.error("record %d cannot be read: %s", record_id, error)
+        if seen < len(self.db):
+            for record_id in self.db.ids():
+                self._read(record_id)  # reports what is damaged
+        kept.sort()
+        for record_id in kept:
             found = self._read(record_id)
             if found is not None:
                 yield record_id, found

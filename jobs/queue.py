@@ -15,6 +15,10 @@ class JobQueue:
         """Put a job in line; `at_head` = before all others of its priority."""
         raise NotImplementedError
 
+    def restore(self, topic: str, job_ids: list[int]) -> None:
+        """At a start: these stand in line, in this order."""
+        raise NotImplementedError
+
     def pop(self, topic: str) -> int | None:
         """The id of the next job of a topic."""
         raise NotImplementedError
@@ -36,6 +40,10 @@ class JobQueue:
 
     def show(self, job: Job) -> None:
         """A live job (new or active) was made or has changed."""
+        raise NotImplementedError
+
+    def show_resting(self, job: Job) -> None:
+        """The same for a job that only waits and is in the store: it need not be held."""
         raise NotImplementedError
 
     def hide(self, job: Job) -> None:

@@ -55,6 +55,18 @@ class JobText(Rendered):
         return to_json(self.job)
 
 
+class RestingText(Rendered):
+    """The same of a job that rests in the store."""
+
+    def __init__(self, job_id: int, find: Callable[[int], Job | None]) -> None:
+        self._job_id: Final = job_id
+        self._find: Final = find
+
+    def render(self) -> bytes:
+        job = self._find(self._job_id)
+        return b"" if job is None else to_json(job)
+
+
 class TopicKeys:
     """The names of a topic's keys, made once, and what is known of its line."""
 
@@ -95,6 +107,15 @@ class RedisJobManager(JobQueue):
             if keys.highest < priority:
                 keys.highest = priority
         self._db.changed(keys.queue, "rpush", LIST)
+
+    def restore(self, topic: str, job_ids: list[int]) -> None:
+        if job_ids:
+            keys = self._keys(topic)
+            line = self._db.update_list(keys.queue)
+            for job_id in job_ids:
+                line.push_right(str(job_id).encode())
+            keys.highest = self._priority(line.get(line.size() - 1))
+            self._db.changed(keys.queue, "rpush", LIST)
 
     def _place(self, line: List, priority: int, at_head: bool) -> int:
         """Where a job of this priority belongs: the line is sorted, so look by halves."""
@@ -158,7 +179,14 @@ class RedisJobManager(JobQueue):
             shown.job = job
         self._db.changed(shown.key, "set", STRING)
 
+    def show_resting(self, job: Job) -> None:
+        """No more than the key, and who to ask."""
+        key = self._keys(job.topic).job_prefix + str(job.job_id).encode()
+        self._db.store(key, RestingText(job.job_id, self._find))
+        self._db.changed(key, "set", STRING)
+
     def hide(self, job: Job) -> None:
         shown = self._shown.pop(job.job_id, None)
-        if shown is not None and self._db.remove(shown.key):
-            self._db.changed(shown.key, "del", GENERIC)
+        key = self._keys(job.topic).job_prefix + str(job.job_id).encode() if shown is None else shown.key
+        if self._db.remove(key):
+            self._db.changed(key, "del", GENERIC)

@@ -171,7 +171,7 @@ class Steering(Lifecycle):
         more = job.more
         if more.trail:
             self.store.remove(more.trail)
-        if self.live.pop(job.job_id, None) is not None:
+        if self.live.pop(job.job_id):
             self.queue.remove(job)
             self.queue.hide(after)
         self.keys.forget(job)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from mypy_extensions import mypyc_attr
 
 from heroredis.extension import Committing
 from jobs.job import Job
 from jobs.notes import Note
+from jobs.states import ENDED
+
+Ended = Callable[[str, str, Job | None], None]
+"""Topic and state, and the job itself where it has extra facts."""
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -72,6 +76,15 @@ class JobStore:
     def records(self) -> Iterator[tuple[int, Job | Note]]:
         """The newest version of every job and note, in the order of ids."""
         raise NotImplementedError
+
+    def unfinished(self, ended: Ended) -> Iterator[tuple[int, Job | Note]]:
+        """What a start needs: `ended` is told of every job that has ended, in no order; the newest version of all other
+        jobs and of the notes comes in the order of ids."""
+        for record_id, found in self.records():
+            if isinstance(found, Job) and found.state in ENDED:
+                ended(found.topic, found.state, None if found.extra is None else found)
+            else:
+                yield record_id, found
 
     def last_lsn(self) -> int:
         """The sequence number of the newest record; each record has the next one."""

@@ -98,7 +98,7 @@ class JobBench:
 
     def enqueued(self, topic: str | None = None) -> list[Job]:
         """The jobs that wait, due or not, oldest first."""
-        return [job for _, job in sorted(self.manager.live.items())
+        return [job for job in self.manager.live.values()
                 if job.state == NEW and (topic is None or job.topic == topic)]
 
     def _matching(self, topic: str, params: object) -> list[Job]:

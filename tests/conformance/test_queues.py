@@ -49,6 +49,19 @@ def test_taking_out(queue: JobQueue) -> None:
     assert queue.pop("other") is None
 
 
+def test_a_line_is_made_anew_at_a_start(queue: JobQueue) -> None:
+    for number in (1, 3, 5):
+        queue.show_resting(JOBS[number])
+    queue.restore("t", [3, 5, 1])
+    assert queue.waiting("t") == [3, 5, 1]
+    queue.push(JOBS[7])
+    queue.push(JOBS[2])
+    assert queue.waiting("t") == [7, 3, 5, 1, 2]
+    queue.hide(JOBS[3])
+    assert queue.remove(JOBS[5])
+    assert queue.length("t") == 4
+
+
 def test_topics_have_lines_of_their_own(queue: JobQueue) -> None:
     queue.push(JOBS[1])
     assert queue.length("u") == 0

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from jobs.job import Job
+from jobs.job_record import Extra
 from jobs.memory_store import MemoryStore
 from jobs.notes import TopicNote, TrailNote
 from jobs.ourdb_store import OurDBStore
@@ -68,6 +69,26 @@ def test_notes_have_ids_and_histories_of_their_own(store: JobStore) -> None:
     assert (store.get(first), store.history(first, 9), store.notes(1, 9)) == (None, [], [])
     assert [(record_id, type(found).__name__) for record_id, found in store.records()] == [(1, "Job"), (2, "TrailNote")]
     assert [job.job_id for job in store.newest()] == [1]
+
+
+def test_a_start_is_told_of_ends_and_gets_the_rest(store: JobStore) -> None:
+    for number, state in enumerate(["new", "done", "active", "error", "done"], 1):
+        extra = Extra(idempotency=b"k", idempotency_until=9, max_rss=5 << 20) if number == 5 else None
+        store.add(Job(job_id=number, topic=f"t{number}"))
+        store.append(Job(job_id=number, topic=f"t{number}", state=state, version=2, extra=extra, meta=b"\x00\xc0"))
+    store.put(TopicNote("t1", True))
+    store.remove(2)
+    store.append(Job(job_id=1, topic="t1", version=3))
+    on_disk = threading.Event()
+    store.commit().add_callback(lambda done: on_disk.set())
+    assert on_disk.wait(10)
+    ended: list[tuple[str, str, int]] = []
+    found = list(store.unfinished(
+        lambda topic, state, job: ended.append((topic, state, 0 if job is None else job.job_id))))
+    assert [(record_id, found.version if isinstance(found, Job) else 0) for record_id, found in found] == [
+        (1, 3), (3, 2), (6, 0)]
+    assert [end[:2] for end in sorted(ended)] == [("t4", "error"), ("t5", "done")]
+    assert ("t5", "done", 5) in ended
 
 
 def test_what_was_removed_is_found_in_its_history_only(store: JobStore) -> None:
