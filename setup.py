@@ -64,6 +64,7 @@ HOT = [
     "jobs/metrics.py",
     "jobs/ourdb_store.py",
     "jobs/queue.py",
+    "jobs/recovery.py",
     "jobs/redis_queue.py",
     "jobs/schedule.py",
     "jobs/steer_commands.py",

@@ -14,7 +14,6 @@ from jobs.admission import Admission
 from jobs.errors import BadState, StaleToken, no_job
 from jobs.job import Job, replace
 from jobs.limits import cut
-from jobs.notes import Note
 from jobs.retry import delay_ms
 from jobs.states import (
     ACTIVE,
@@ -33,89 +32,18 @@ from jobs.states import (
     VERBS,
     Reason,
 )
-from jobs.store import Ended
 
 EMBEDDED: Final = 0
 NEVER_AGAIN: Final = frozenset({Reason.INVALID, Reason.DISCARDED})
 """Failures that another attempt would only repeat."""
 AGAIN_MS: Final = 1000
 """Between two tries to write what a full disk did not take."""
-LINE: Final = 1 << 48
-"""A place in a line as one number: priority times this, and the id."""
 SLICE: Final = 500
 """Appointments that are kept in one go; the loop does other work before the next ones."""
 
 
 class Lifecycle(Admission):
     """Every change of a job's state."""
-
-    # Start
-
-    def recover(self) -> int:
-        """Rebuild the working set from the store: new jobs stand in line again, active ones return. How many live."""
-        now = self._clock.now_ms()
-        interrupted: list[int] = []
-        lines: dict[str, list[int]] = {}
-        ended: Ended = lambda topic, state, job: self._recover_end(topic, state, job, now)  # noqa: E731
-        for record_id, found in self.store.unfinished(ended):
-            if not isinstance(found, Job):
-                self._recover_note(record_id, found)
-            elif found.state == NEW:
-                self._recover_waiting(found, now, lines)
-            elif self._recover_active(found, now):
-                interrupted.append(record_id)
-        for topic, places in lines.items():
-            places.sort()
-            self.queue.restore(topic, [place % LINE for place in places])
-            self._pushed(topic)
-        for job_id in reversed(interrupted):
-            job = self.live[job_id]
-            self._give_back(job, "server", Reason.RETURNED, job.token.startswith("e"))
-        self.store.commit()
-        return len(self.live)
-
-    def _recover_end(self, topic: str, state: str, job: Job | None, now: int) -> None:
-        """`job` is given where it carries keys."""
-        self.tally.enter(topic, state)
-        if job is not None:
-            self.keys.restore(job, True, now)
-
-    def _recover_waiting(self, job: Job, now: int, lines: dict[str, list[int]]) -> None:
-        """It rests in the store until its turn comes. `lines` gets priority and id of those that stand in line."""
-        self.tally.enter(job.topic, NEW)
-        if job.extra is not None:
-            self.keys.restore(job, False, now)
-            if job.extra.expires_at:
-                self.schedule.add(job.extra.expires_at, job.job_id)
-        if job.run_at > now:
-            self.schedule.add(job.run_at, job.job_id)
-        else:
-            line = lines.get(job.topic)
-            if line is None:
-                line = lines[job.topic] = []
-            line.append(job.priority * LINE + job.job_id)
-        if 0 < job.run_at <= now:  # a job that stands in line waits for no time, wherever the clock is set
-            self.live[job.job_id] = replace(job, run_at=0)
-            self.queue.show(self.live[job.job_id])
-        else:
-            self.live.rest(job.job_id)
-            self.queue.show_resting(job)
-
-    def _recover_active(self, job: Job, now: int) -> bool:
-        """Whether it was running for somebody who is gone."""
-        self.tally.enter(job.topic, ACTIVE)
-        if job.extra is not None:
-            self.keys.restore(job, False, now)
-        self.live[job.job_id] = job
-        if not job.lease_until:
-            return True
-        # Heartbeats are not on disk: the worker gets the time of its lease once more.
-        self.queue.show(job)
-        self._lease(job.job_id, job.lease_until - job.at)
-        return False
-
-    def _recover_note(self, record_id: int, note: Note) -> None:
-        """What is kept beside jobs is the business of the classes above."""
 
     # The one way from state to state
 

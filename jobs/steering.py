@@ -16,11 +16,12 @@ from jobs.errors import BadOption, no_job
 from jobs.job import Job, encode, replace
 from jobs.job_record import NO_EXTRA, Extra
 from jobs.keys import Holder
-from jobs.lifecycle import SLICE, Lifecycle
+from jobs.lifecycle import SLICE
 from jobs.limits import MAX_LINE, MAX_LINES, Limits
 from jobs.notes import KeyNote, Note, TopicNote, TrailNote
 from jobs.promise import Promise
 from jobs.queue import JobQueue
+from jobs.recovery import Recovery
 from jobs.states import (
     ACTIVE,
     BY_HAND,
@@ -45,7 +46,7 @@ LAST_LINES: Final = 10
 """Log lines that the error of a job shows which is set aside."""
 
 
-class Steering(Lifecycle):
+class Steering(Recovery):
     """Acts on single jobs and on topics."""
 
     def __init__(self, store: JobStore, queue: JobQueue, clock: Clock, defer: Defer,
@@ -158,7 +159,7 @@ class Steering(Lifecycle):
         now = self._clock.now_ms()
         for job in jobs:
             if self.store.get(job.job_id) is not None:
-                self._recover_job(replace(job, token="", lease_until=0), now)
+                self._put_back(replace(job, token="", lease_until=0), now)
 
     def _delete(self, job: Job, by: str, keep_result: bool = False) -> None:
         now = self._clock.now_ms()

@@ -158,7 +158,7 @@ async def test_a_job_whose_start_and_end_both_found_no_room_is_whole_afterwards(
     assert [(one.version, one.state) for one in versions] == [(2, "done"), (1, "new")]
     assert counts(house.manager) == (0, 0, 1, 0)
     await house.restart()
-    assert (counts(house.manager), house.manager.live) == ((0, 0, 1, 0), {})
+    assert (counts(house.manager), list(house.manager.live)) == ((0, 0, 1, 0), [])
 
 
 async def test_cancelling_and_deleting_on_a_full_disk(house: House) -> None:
