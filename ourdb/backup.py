@@ -94,7 +94,7 @@ def copy_store(segments: Segments, last: int, end: int, target: Files, progress:
         copier = _Copier(target, progress)
         parts = _parts(segments, last, end)
         copier.result.size = sum(size for _, size in parts)
-        there = manifest.settle(target, True)
+        there, _ = manifest.settle(target, True)
         if there and not copier.known and not parts:
             raise OurDBError("the target holds a store and the source is empty")
         _refuse_strangers(copier, there, parts)

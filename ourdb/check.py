@@ -8,7 +8,7 @@ from ourdb import checkpoint
 from ourdb.backup import Progress, no_progress
 from ourdb.files import Files
 from ourdb.record import OFFSET_MASK, POSITION_MASK, SEGMENT_HEADER_SIZE, TOMBSTONE, Record, place
-from ourdb.recovery import Recovered, Window, recover, walk
+from ourdb.recovery import NO_RECORD, Recovered, Window, recover, walk
 from ourdb.segment import Fault, Segment, Segments
 
 
@@ -48,11 +48,17 @@ class _Checker:
         state = recover(Recovered(), self._segments, synced)
         report.faults.extend(state.faults)
         if state.cut:
-            name = self._segments.get(state.segment).file.name
-            report.notes.append(f"{name} offset {state.offset}: {state.cut} bytes of an unfinished write at the end, "
-                                "the next writer cuts them off")
+            self._tell_cut(state, synced)
         report.live, report.next_id, report.last_lsn = state.index.live, state.next_id, state.next_lsn - 1
         return state
+
+    def _tell_cut(self, state: Recovered, synced: int) -> None:
+        name = self._segments.get(state.segment).file.name
+        if state.segment << 32 | state.offset < synced:
+            self._report.faults.append(Fault(name, state.offset, state.cut, NO_RECORD))
+        else:
+            self._report.notes.append(f"{name} offset {state.offset}: {state.cut} bytes of an unfinished write at the "
+                                      "end, the next writer cuts them off")
 
     def _links(self, segment: Segment) -> None:
         """Follow the order of the log and see that each record names the version before it."""
@@ -91,14 +97,16 @@ def check(files: Files, progress: Progress = no_progress) -> Report:
     segments = Segments(files, False, report.faults)
     try:
         saved = checkpoint.load(files, segments)
+        report.faults.extend(saved.faults)
+        saved.faults.clear()
         full = _Checker(segments, report, progress).run(saved.segment << 32 | saved.offset)
         report.live_bytes = _live_bytes(segments, full)
         if saved.segment:
             quick = recover(saved, segments)
             if quick.next_lsn == full.next_lsn and not full.faults and not _same(quick, full):
                 report.faults.append(Fault(checkpoint.NAME, 0, 0, "the index that it leads to is not that of the log"))
-        elif checkpoint.NAME in files.names():
-            report.notes.append("the checkpoint is damaged or of other segments; it is not used")
+        elif checkpoint.NAME in files.names() and not any(fault.file == checkpoint.NAME for fault in report.faults):
+            report.notes.append("the checkpoint is of other segments or another version; it is not used")
     finally:
         segments.close()
     report.faults.sort(key=lambda fault: (fault.file, fault.offset))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import struct
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -11,7 +10,7 @@ from ourdb.checksum import crc32
 from ourdb.files import File, Files
 from ourdb.index import PAGE_BYTES
 from ourdb.recovery import Recovered
-from ourdb.segment import Segments
+from ourdb.segment import Fault, Segments
 
 NAME: Final = "checkpoint"
 TEMPORARY: Final = "checkpoint.tmp"
@@ -88,20 +87,26 @@ class _Output:
 
 
 def load(files: Files, segments: Segments) -> Recovered:
-    """The state that was saved; an empty one when there is none, it is damaged, or the segments are others."""
-    with contextlib.suppress(OSError, struct.error, ValueError):
+    """The state that was saved; an empty one when there is none, it is damaged (that is a fault), or the segments are
+    others."""
+    empty = Recovered()
+    try:
         file = files.open(NAME)
-        try:
-            data = file.read(file.size(), 0)
-        finally:
-            file.close()
-        stored = int.from_bytes(data[-4:], "little")
-        if len(data) > HEAD.size + 4 and crc32(memoryview(data)[:-4]) == stored:
-            state = _read(data)
-            segment = segments.by_number.get(state.segment)
-            if segment is not None and segment.file.size() >= state.offset:
-                return state
-    return Recovered()
+    except FileNotFoundError:
+        return empty
+    try:
+        data = file.read(file.size(), 0)
+        if len(data) < HEAD.size + 4 or crc32(memoryview(data)[:-4]) != int.from_bytes(data[-4:], "little"):
+            empty.faults.append(Fault(NAME, 0, len(data), "it is damaged and not used"))
+            return empty
+        state = _read(data)
+    except OSError as error:
+        empty.faults.append(Fault(NAME, 0, 0, f"it cannot be read and is not used: {error}"))
+        return empty
+    finally:
+        file.close()
+    segment = segments.by_number.get(state.segment)
+    return state if segment is not None and segment.file.size() >= state.offset else empty
 
 
 def _read(data: bytes) -> Recovered:

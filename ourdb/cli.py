@@ -31,13 +31,14 @@ class Bar:
 
     def __init__(self, label: str) -> None:
         self._label: Final = label
-        self._shown: Final = sys.stderr.isatty()
+        self._shown = sys.stderr.isatty()
         self._next = 0.0
 
     def __call__(self, done: int, total: int) -> None:
         now = time.monotonic()
         if not self._shown or (now < self._next and done < total):
             return
+        self._shown = done < total  # the end is told once
         self._next = now + BAR_EVERY_S
         part = min(1.0, done / total) if total else 1.0
         filled = int(part * BAR_WIDTH)
@@ -94,19 +95,26 @@ def as_json(data: bytes | None) -> dict[str, object]:
         return {"base64": base64.b64encode(data).decode("ascii")}
 
 
-def dump_lines(db: OurDB, live: bool, since: int) -> Iterable[str]:
+def dump_lines(db: OurDB, live: bool, since: int, told: Progress) -> Iterable[str]:
+    """Tells the progress by ids or by log sequence numbers."""
     if live:
+        last = db.next_id - 1
         for record_id, data in db.scan():
             yield json.dumps({"id": record_id, **as_json(data)}, ensure_ascii=False)
+            told(record_id, last + 1)
+        told(last + 1, last + 1)
         return
     for change in db.changes(since):
         fields: dict[str, object] = {"lsn": change.lsn, "id": change.id, "time": change.time}
         yield json.dumps(fields | as_json(change.data), ensure_ascii=False)
+        told(change.lsn - since, db.last_lsn - since + 1)
+    told(1, 1)
 
 
 def run_dump(options: argparse.Namespace) -> int:
+    told = no_progress if sys.stdout.isatty() else progress(options, "dump")
     with OurDB(options.store, read_only=True) as db:
-        for line in dump_lines(db, options.live, options.since):
+        for line in dump_lines(db, options.live, options.since, told):
             print(line)
         for fault in db.faults:
             print(f"fault: {fault}", file=sys.stderr)
@@ -118,7 +126,7 @@ def run_backup(options: argparse.Namespace) -> int:
         done = db.backup(options.target, progress(options, "backup"))
         faults = [str(fault) for fault in db.faults]
     if not options.no_verify:
-        faults = [str(fault) for fault in check(Files(options.target), progress(options, "verify")).faults]
+        faults += [str(fault) for fault in check(Files(options.target), progress(options, "verify")).faults]
     for fault in faults:
         print(f"fault: {fault}")
     print(f"{done.copied} bytes copied of {done.size}, {done.removed} old files removed")

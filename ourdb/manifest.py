@@ -1,4 +1,5 @@
-"""The file that swaps a compaction in: which segments are new and which are gone. Knows no records."""
+"""The file that swaps a compaction in: which segments are new and which are gone. Knows no records, only the headers
+of segments, which tell the same when the file itself is damaged."""
 
 from __future__ import annotations
 
@@ -7,7 +8,9 @@ import struct
 from typing import Final
 
 from ourdb.checksum import crc32
+from ourdb.errors import CorruptRecord, UnknownFormat
 from ourdb.files import Files
+from ourdb.record import SEGMENT_HEADER_SIZE, SegmentHead, read_segment_head
 
 NAME: Final = "compaction"
 TEMPORARY: Final = "compaction.tmp"
@@ -42,21 +45,51 @@ def save(files: Files, new: list[int], old: list[int]) -> None:
 
 
 def load(files: Files) -> tuple[list[int], list[int]] | None:
-    """(new, old) of a compaction whose swap was interrupted."""
+    """(new, old) of a compaction whose swap was interrupted. Raises CorruptRecord, UnknownFormat."""
     if NAME not in files.names():
         return None
-    file = files.open(NAME)
-    try:
-        data = file.read(file.size(), 0)
-    finally:
-        file.close()
+    data = _read(files, NAME, 0)
     if len(data) < HEAD.size + 4 or crc32(data[:-4]) != int.from_bytes(data[-4:], "little"):
-        return None
+        raise CorruptRecord("it is damaged, the headers of the segments told which of them count")
     magic, version, _, new, old = HEAD.unpack_from(data)
     if magic != MAGIC or version != VERSION:
-        return None
+        raise UnknownFormat(f"{NAME} has format {version}, this version reads format {VERSION}")
     numbers = struct.unpack_from(f"<{new + old}I", data, HEAD.size)
     return list(numbers[:new]), list(numbers[new:])
+
+
+def _read(files: Files, name: str, size: int) -> bytes:
+    """The first bytes of a file, 0 = all."""
+    file = files.open(name)
+    try:
+        return file.read(size or file.size(), 0)
+    finally:
+        file.close()
+
+
+def _from_headers(files: Files, write: bool) -> tuple[list[int], list[int]]:
+    """What a damaged manifest said. All that it called new was whole, and what a compaction writes names the range of
+    the log that it covers: older segments in this range are gone."""
+    heads: dict[int, SegmentHead] = {}
+    for ending in (".new", ".db"):
+        for number in _numbers(files, ending):
+            name = f"{number:06d}{ending}"
+            try:
+                heads[number] = read_segment_head(_read(files, name, SEGMENT_HEADER_SIZE), number, name)[0]
+            except CorruptRecord as error:
+                if ending == ".new" and write:
+                    raise CorruptRecord(f"{NAME} is damaged, and {error}: repair the store") from None
+    covered: list[tuple[int, int]] = []
+    kept = set()
+    for number in sorted(heads, reverse=True):
+        head = heads[number]
+        if any(first <= head.first_lsn <= last for first, last in covered):
+            continue
+        kept.add(number)
+        if head.last_lsn:
+            covered.append((head.first_lsn, head.last_lsn))
+    new = [number for number in _numbers(files, ".new") if number in kept]
+    return new, [number for number in heads if number not in kept]
 
 
 def finish(files: Files, new: list[int], old: list[int]) -> None:
@@ -75,9 +108,15 @@ def finish(files: Files, new: list[int], old: list[int]) -> None:
     files.sync_folder()
 
 
-def settle(files: Files, write: bool) -> dict[int, str]:
-    """Names of the segments that count, by number. A writer also brings an interrupted compaction to its end."""
-    swap = load(files)
+def settle(files: Files, write: bool) -> tuple[dict[int, str], str]:
+    """Names of the segments that count, by number, and what is wrong with the manifest (empty = nothing). A writer also
+    brings an interrupted compaction to its end. Raises UnknownFormat, and CorruptRecord where that cannot be done."""
+    damage = ""
+    try:
+        swap = load(files)
+    except CorruptRecord as error:
+        damage = str(error)
+        swap = _from_headers(files, write)
     if write:
         if swap is not None:
             finish(files, swap[0], swap[1])
@@ -91,4 +130,4 @@ def settle(files: Files, write: bool) -> dict[int, str]:
         for number in _numbers(files, ".new"):
             if number in swap[0]:
                 names[number] = f"{number:06d}.new"
-    return names
+    return names, damage

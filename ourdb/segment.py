@@ -135,7 +135,9 @@ class Segments:
     def _open_all(self, faults: list[Fault]) -> None:
         """A reader may meet a compaction that takes files away between the listing and the opening: it looks again."""
         for attempt in range(ATTEMPTS):
-            self._names = manifest.settle(self.files, self._write)
+            self._names, damage = manifest.settle(self.files, self._write)
+            if damage:
+                faults.append(Fault(manifest.NAME, 0, 0, damage))
             try:
                 for number in sorted(self._names):
                     self._open(number, faults)
@@ -189,7 +191,7 @@ class Segments:
 
     def look_again(self, faults: list[Fault]) -> bool:
         """Open what a writer has added; False when it has replaced some, then all are opened anew."""
-        names = manifest.settle(self.files, False)
+        names, _ = manifest.settle(self.files, False)
         if all(number in names for number in self.by_number):
             self._names = names
             with contextlib.suppress(FileNotFoundError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ourdb import InvalidId, NotFound, OurDB, ReadOnly, RecordTooLarge, StoreClosed, StoreLocked
+from ourdb.cli import main
 
 
 def test_set_get_and_history(tmp_path: Path) -> None:
@@ -159,7 +162,7 @@ def test_changes_after_any_number_are_the_same_however_they_were_read_before(tmp
             assert [change.lsn for change in db.changes(since)] == whole[since:]
 
 
-def test_a_second_writer_is_told_who_holds_the_store(tmp_path: Path) -> None:
+def test_a_second_writer_is_told_who_holds_the_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = (f"from ourdb import OurDB\ntry:\n OurDB({str(tmp_path)!r})\n"
             "except Exception as error: print(type(error).__name__, error)")
     with OurDB(tmp_path) as db:
@@ -167,10 +170,31 @@ def test_a_second_writer_is_told_who_holds_the_store(tmp_path: Path) -> None:
         root = str(Path(__file__).parents[2])
         done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True, timeout=60,
                               cwd=root)
-        assert done.stdout.startswith("StoreLocked")
-        assert "pid" in done.stdout
-        with pytest.raises(StoreLocked):
+        expected = f"the store {tmp_path} is locked by pid {os.getpid()}"
+        assert done.stdout.strip() == f"StoreLocked {expected}"
+        with pytest.raises(StoreLocked, match=re.escape(expected)):
             OurDB(tmp_path)
+        assert main(["compact", str(tmp_path), "--versions", "1"]) == 2
+        assert capsys.readouterr().err == f"ourdb: {expected}\n"
+    with OurDB(tmp_path) as db:
+        assert db.get(1) == b"mine"
+
+
+def test_the_lock_of_a_process_that_was_killed_holds_nobody_up(tmp_path: Path) -> None:
+    code = (f"import os, sys\nfrom ourdb import OurDB\ndb = OurDB({str(tmp_path)!r})\ndb.set(b'mine')\n"
+            "print(os.getpid(), flush=True)\nsys.stdin.read()")
+    process = subprocess.Popen([sys.executable, "-c", code], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               cwd=Path(__file__).parents[2])
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with process.stdin, process.stdout:
+        assert int(process.stdout.readline()) == process.pid
+        with pytest.raises(StoreLocked, match=f"locked by pid {process.pid}$"):
+            OurDB(tmp_path)
+        process.kill()
+        process.wait(timeout=60)
+    with OurDB(tmp_path) as db:
+        assert db.get(1) == b"mine"
 
 
 def test_reading_beside_a_writer(tmp_path: Path) -> None:
