@@ -92,7 +92,7 @@ def log_ready(core: Core, conf: RedisConf) -> None:
         except OSError as error:
             logger.warning("pidfile %s: %s", os.fsdecode(pidfile), error.strerror)
     if conf.path:
-        core.rewrite_config = lambda: _rewrite(core, conf.path)
+        core.rewrite_config = lambda everything: _rewrite(core, conf.path, everything)
     logger.info("Ready to accept connections")
 
 
@@ -102,9 +102,9 @@ def remove_pidfile(conf: RedisConf) -> None:
         Path(os.fsdecode(pidfile)).unlink(missing_ok=True)
 
 
-def _rewrite(core: Core, path: str) -> None:
+def _rewrite(core: Core, path: str, everything: bool) -> None:
     target = Path(path)
     old = target.read_bytes() if target.exists() else b""
     users = None if core.parameters.get("aclfile") else core.users.lines()
-    replace_file(path, rewritten(old, core.parameters, Parameters(), users))
+    replace_file(path, rewritten(old, core.parameters, Parameters(), users, everything))
     logger.warning("CONFIG REWRITE executed with success.")

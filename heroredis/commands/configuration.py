@@ -42,14 +42,19 @@ def config_set(ctx: Context, parameter: bytes, value: bytes, *pairs: bytes) -> R
 @command("CONFIG REWRITE", "Write the changed parameters into the redis.conf that the server was started with.",
          group="server", since="2.8.0", flags="admin noscript loading stale", complexity="O(N)")
 def config_rewrite(ctx: Context) -> Reply:
+    rewrite_file(ctx, False)
+    return OK
+
+
+def rewrite_file(ctx: Context, everything: bool) -> None:
+    """Also the parameters that have their default, when `everything` is wanted."""
     rewrite = ctx.server.rewrite_config
     if rewrite is None:
         raise RedisError(b"ERR The server is running without a config file")
     try:
-        rewrite()
+        rewrite(everything)
     except OSError as error:
         raise RedisError(f"ERR Rewriting config file: {error.strerror}".encode()) from None
-    return OK
 
 
 @command("CONFIG RESETSTAT", "Set the counters to zero.", group="server", since="2.0.0",

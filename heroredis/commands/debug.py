@@ -9,6 +9,7 @@ from typing import Final
 
 from heroredis.args import integer, natural, read_float
 from heroredis.command import command
+from heroredis.commands.configuration import rewrite_file
 from heroredis.commands.inside import SHARED, references
 from heroredis.config.kinds import loose_int, memory
 from heroredis.errors import NO_SUCH_KEY, RedisError
@@ -225,6 +226,11 @@ def _reply_buffer(ctx: Context, arguments: list[bytes]) -> Reply:
     return OK
 
 
+def _rewrite_all(ctx: Context, arguments: list[bytes]) -> Reply:
+    rewrite_file(ctx, True)
+    return OK
+
+
 def _harmful(ctx: Context, arguments: list[bytes]) -> Reply:
     raise RedisError(b"ERR this server does not end, crash or restart itself on request; use SHUTDOWN")
 
@@ -245,7 +251,7 @@ STEPS: Final[dict[bytes, tuple[Step, int, int]]] = {
     b"MALLCTL-STR": (_no_such_setting, 1, 2), b"CLUSTERLINK": (_no_cluster, 3, 3),
     b"CLIENT-EVICTION": (_eviction_of_clients, 0, 0), b"SEGFAULT": (_harmful, 0, 0), b"PANIC": (_harmful, 0, 0),
     b"ASSERT": (_harmful, 0, 0), b"OOM": (_harmful, 0, 0), b"LEAK": (_harmful, 1, 1), b"RESTART": (_harmful, 0, 1),
-    b"CRASH-AND-RECOVER": (_harmful, 0, 1), b"CONFIG-REWRITE-FORCE-ALL": (_harmful, 0, 0),
+    b"CRASH-AND-RECOVER": (_harmful, 0, 1), b"CONFIG-REWRITE-FORCE-ALL": (_rewrite_all, 0, 0),
 }
 """Subcommand -> what it does, and how few and how many arguments it takes."""
 

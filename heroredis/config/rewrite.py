@@ -13,7 +13,7 @@ from typing import Final
 
 from heroredis.config.kinds import Text
 from heroredis.config.lines import quoted
-from heroredis.config.table import NULLABLE, TABLE
+from heroredis.config.table import HIDDEN, NULLABLE, TABLE
 from heroredis.inline import split_line
 from heroredis.parameters import Parameters
 
@@ -24,8 +24,9 @@ ALWAYS: Final = frozenset({"save", "latency-tracking-info-percentiles", "dir"})
 """Written whatever their value is, so that the default does not come back."""
 
 
-def rewritten(old: bytes, parameters: Parameters, defaults: Parameters, users: list[bytes] | None) -> bytes:
-    """The new text. `users` are their lines, None when an ACL file holds them."""
+def rewritten(old: bytes, parameters: Parameters, defaults: Parameters, users: list[bytes] | None,
+              everything: bool = False) -> bytes:
+    """The new text. `users` are their lines, None when an ACL file holds them; `everything`: defaults too."""
     page = _Page(old)
     for name, one in TABLE.items():
         value = parameters.get(name)
@@ -36,7 +37,10 @@ def rewritten(old: bytes, parameters: Parameters, defaults: Parameters, users: l
         if isinstance(one.kind, Text) or name in ("dir", "notify-keyspace-events"):
             lines = [name.encode() + b" " + quoted(value)]
         usual = [] if name in ALWAYS else [name.encode() + b" " + text for text in one.kind.written(defaults.get(name))]
-        page.write(name, lines, usual if value != defaults.get(name) or name in ALWAYS else None)
+        if everything and not one.flags & HIDDEN:
+            page.write(name, lines, [])
+        else:
+            page.write(name, lines, usual if value != defaults.get(name) or name in ALWAYS else None)
     page.write("user", users or [], [])
     return page.text()
 

@@ -195,7 +195,7 @@ _declare("client-output-buffer-limit", BufferLimits(),
 _declare("oom-score-adj-values", ScoreValues(), "0 200 800")
 _declare("notify-keyspace-events", Events())
 _declare("bind", Addresses(), "* -::*")
-_declare("replicaof|slaveof", Several(), "", IMMUTABLE)
+_declare("replicaof|slaveof", Several(), "", IMMUTABLE | NULLABLE)
 _declare("latency-tracking-info-percentiles", Percentiles(), "50 99 99.9")
 
 ALIASES: Final = {one.alias: one.name for one in TABLE.values() if one.alias}

@@ -141,7 +141,7 @@ class Core:
         self.listeners: Final[list[tuple[str, int]]] = []
         self.on_shutdown: Callable[[], None] | None = None
         self.extra_info: Final[list[Callable[[], list[tuple[str, list[tuple[str, str]]]]]]] = []
-        self.rewrite_config: Callable[[], None] | None = None
+        self.rewrite_config: Callable[[bool], None] | None = None
         """Writes the present parameters into the redis.conf of the start; OSError. None when there was no file."""
         self.adopt: Callable[[socket.socket, bytes], Awaitable[Client]] | None = None
         """Speak with a process of ours over one end of a socket pair, under a name."""

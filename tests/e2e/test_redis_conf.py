@@ -143,6 +143,26 @@ def test_users_from_a_file_are_loaded_and_saved(tmp_path: Path) -> None:
         assert wire.call("ACL", "USERS") == [b"alice", b"default"]
 
 
+def test_everything_can_be_rewritten_and_read_again(tmp_path: Path) -> None:
+    """Ours starts from it with the same values, and Redis reads all of its lines."""
+    path, port = written(tmp_path)
+    with ConfProcess([*ours(str(path)), "--enable-debug-command", "yes"], tmp_path), connect(port, "pa ss") as wire:
+        before = wire.call("CONFIG", "GET", "*")
+        assert wire.call("DEBUG", "CONFIG-REWRITE-FORCE-ALL") == Status(b"OK")
+    lines = path.read_text().splitlines()
+    assert {"maxmemory-samples 5", "appendfsync everysec", "hz 10"} <= set(lines)
+    with ConfProcess(ours(str(path)), tmp_path), connect(port, "pa ss") as wire:
+        now = wire.call("CONFIG", "GET", "*")
+    assert isinstance(before, list)
+    assert isinstance(now, list)
+    changed = {name: value for name, value in zip(now[::2], now[1::2], strict=True)
+               if value != before[before.index(name) + 1]}
+    assert changed == {}
+    need("redis-server")
+    with ConfProcess(real(str(path)), tmp_path) as server:
+        assert server.is_running
+
+
 def test_redis_starts_from_what_we_rewrote(tmp_path: Path) -> None:
     """The same file, the same changes, rewritten by both: then each starts from the other's and has the same values."""
     need("redis-server")
