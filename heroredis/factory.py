@@ -175,7 +175,8 @@ class ServerFactory:
             handlers=handlers or Handlers(), stuck_ms=parse_duration_ms(config.jobs.stuck_after),
             limits=Limits(config.jobs.max_params, config.jobs.max_result, config.jobs.poison_after),
             index_path=Path(config.data_dir) / "jobsindex" if config.jobs.index else None,
-            metrics_path=Path(config.data_dir) / "jobsindex" / "metrics.json", retention=retention,
+            metrics_path=Path(config.data_dir) / "jobsindex" / "metrics.json",
+            handover_path=Path(config.data_dir) / "jobsindex" / "handover", retention=retention,
             processes=ProcessOptions(
                 config.jobs.process_count, config.jobs.handlers if self._given_handlers is None else "",
                 config.jobs.process_max_jobs, config.jobs.process_max_memory, config.jobs.process_memory_limit),

@@ -70,6 +70,11 @@ class Tally:
             self._topics[topic] = counts
         counts.add(state, 1)
 
+    def restore(self, topic: str, done: int, error: int) -> None:
+        """At a start: so many have ended."""
+        counts = self._topics.setdefault(topic, Counts())
+        counts.done, counts.error = done, error
+
     def leave(self, topic: str, state: str) -> None:
         self._topics[topic].add(state, -1)
 

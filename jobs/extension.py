@@ -17,11 +17,13 @@ from heroredis.extension import (
     Extension,
     JobRefused,
 )
+from jobs import handover
 from jobs.access import queues_of
 from jobs.commands import JobCommands
 from jobs.event_commands import TOKEN as EVENTS
 from jobs.feed import Feed, Page, Work
 from jobs.handlers import Handlers
+from jobs.handover import Handover
 from jobs.index_feed import feed_of
 from jobs.indexer import Indexer
 from jobs.job import Job
@@ -35,7 +37,7 @@ from jobs.redis_queue import PREFIXES, RedisJobManager
 from jobs.retention import Rules
 from jobs.store import JobStore
 from jobs.worker import WorkerPool
-from ourdb import OurDB, StoreFull
+from ourdb import OurDB, OurDBError, StoreFull
 
 RECHECK_MS: Final = 250
 """How soon a jump of the wall clock is noticed while jobs wait for their time."""
@@ -50,6 +52,7 @@ class JobsExtension(Extension):
     def __init__(self, *, path: Path, durability: str, workers: int, poll_interval_s: float, handlers: Handlers,
                  open_store: Callable[[], JobStore] | None = None, limits: Limits | None = None,
                  stuck_ms: int = 0, index_path: Path | None = None, metrics_path: Path | None = None,
+                 handover_path: Path | None = None,
                  retention: Rules | None = None, processes: ProcessOptions | None = None) -> None:
         self._open: Final = open_store or (lambda: OurDBStore(OurDB(path, durability=durability)))
         self._workers: Final = workers
@@ -59,6 +62,7 @@ class JobsExtension(Extension):
         self._stuck_ms: Final = stuck_ms
         self._index_path: Final = index_path
         self._metrics_path: Final = metrics_path
+        self._handover_path: Final = handover_path
         self._rules: Final = retention or {}
         self._keeper: Keeper | None = None
         self._process_options: Final = processes or ProcessOptions()
@@ -126,7 +130,7 @@ class JobsExtension(Extension):
         core.registry.add_help()
 
     async def start(self) -> None:
-        live = self.manager.recover()
+        live = self.manager.recover(self._handed_over())
         if live:
             logger.info("%d unfinished jobs are back in line", live)
         self.pool.start()
@@ -162,7 +166,25 @@ class JobsExtension(Extension):
             await self._keeper.stop()
         if self.manager.search.indexer is not None:
             await asyncio.to_thread(self.manager.search.indexer.stop)
+        await self._hand_over()
         await asyncio.to_thread(self.manager.store.close)
+
+    def _handed_over(self) -> Handover | None:
+        store = self.manager.store
+        if self._handover_path is None or not isinstance(store, OurDBStore):
+            return None
+        return handover.load(self._handover_path, store.db.end_mark)
+
+    async def _hand_over(self) -> None:
+        store, path = self.manager.store, self._handover_path
+        if path is None or not isinstance(store, OurDBStore):
+            return
+        try:
+            await asyncio.to_thread(store.db.flush)
+            made = self.manager.hand_over(store.db.end_mark)
+            await asyncio.to_thread(handover.save, path, made)
+        except (OSError, OurDBError) as error:
+            logger.warning("the next start has to read all jobs: %s", error)
 
     def _pushed(self, topic: str) -> None:
         self.pool.pushed(topic)

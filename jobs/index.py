@@ -21,6 +21,10 @@ from jobs.query_sql import where
 FORMAT: Final = 1
 FILE: Final = "jobs.sqlite"
 BLOCK_BITS: Final = 10
+CHECKING_KIB: Final = 1024
+ASKED_KIB: Final = 8 * 1024
+FILLED_KIB: Final = 32 * 1024
+"""What is held of the file while all of it is read once, while it is asked, and while it takes in much."""
 PATIENCE_S: Final = 10.0
 _SCHEMA: Final = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -72,7 +76,7 @@ class JobIndex:
         db = self._db
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
-        db.execute("PRAGMA cache_size = -32768")
+        self.hold(CHECKING_KIB)
         db.execute("PRAGMA wal_autocheckpoint = 4000")
         if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
             db.executescript("BEGIN;" + _SCHEMA + f"INSERT INTO meta VALUES('format', {FORMAT}), ('lsn', 0); COMMIT;")
@@ -83,7 +87,12 @@ class JobIndex:
         if facts.get("format") != FORMAT:
             raise sqlite3.DatabaseError(f"format {facts.get('format')}")
         self.lsn = int(facts["lsn"])
+        self.hold(ASKED_KIB)
         db.set_progress_handler(self._is_late, 200_000)
+
+    def hold(self, kib: int) -> None:
+        """How much of the file may be kept in memory; what is above that is let go of."""
+        self._db.execute(f"PRAGMA cache_size = -{kib}")
 
     def _is_late(self) -> bool:
         return 0 < self._deadline < time.monotonic()

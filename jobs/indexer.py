@@ -17,13 +17,15 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from jobs.errors import Refused, TooOld
-from jobs.index import JobIndex
+from jobs.index import ASKED_KIB, FILLED_KIB, JobIndex
 from jobs.index_feed import IndexFeed
 
 logger = logging.getLogger("heroredis.jobs")
 Answer = TypeVar("Answer")
 PORTION: Final = 1000
 """Records of the log that are taken in one transaction."""
+MUCH: Final = 20 * PORTION
+"""So many records behind, it gets more memory."""
 CATCH_UP_S: Final = 0.5
 """How long a question waits for what was written before it was asked."""
 BUSY: Final = 1000
@@ -60,6 +62,7 @@ class Indexer:
         self._last_seen = 0
         self._looked_at = 0.0
         self._stopping = False
+        self._is_filling = False
         self._thread: Final = threading.Thread(target=self._run, name="job-index", daemon=True)
 
     def start(self) -> None:
@@ -171,6 +174,7 @@ class Indexer:
             return index
         self._close()
         index = self._index = JobIndex(self._folder)
+        self._is_filling = False
         if index.lsn > self._feed.last_lsn():
             raise sqlite3.DatabaseError("it belongs to another store")
         if index.lsn == 0:
@@ -186,9 +190,16 @@ class Indexer:
         portion = self._feed.read(index.lsn, PORTION)
         if portion.lsn == index.lsn:
             return False
+        self._hold(index, self._feed.last_lsn() - index.lsn > MUCH)
         index.take(portion.changes, portion.lsn)
         self._known = index.lsn
         return True
+
+    def _hold(self, index: JobIndex, is_filling: bool) -> None:
+        """Memory for a long catching up, and no longer."""
+        if is_filling != self._is_filling:
+            self._is_filling = is_filling
+            index.hold(FILLED_KIB if is_filling else ASKED_KIB)
 
     def _answer(self, task: Task) -> None:
         target = self._feed.last_lsn()

@@ -94,6 +94,28 @@ class Keys:
         if more.idempotency_until > now:
             self.keep(more.idempotency, Holder(job.job_id, more.idempotency_until, job.topic))
 
+    def notes(self) -> list[int]:
+        """The records that keep keys."""
+        return list(self._notes.values())
+
+    def unique(self) -> list[tuple[str, bytes, int, int]]:
+        """Topic, key, job, until when."""
+        return [(topic, key, held.job_id, held.until) for (topic, key), held in self._unique.items()]
+
+    def same(self) -> list[tuple[bytes, int, int, str, int]]:
+        """Idempotency key, job, until when, topic, record of the key."""
+        return [(key, held.job_id, held.until, held.topic, held.note) for key, held in self._same.items()]
+
+    def take_over(self, unique: list[tuple[str, bytes, int, int]], same: list[tuple[bytes, int, int, str, int]],
+                  now: int) -> None:
+        """At start: the same again, without what is over."""
+        for topic, key, job_id, until in unique:
+            if until == 0 or until > now:
+                self._unique[topic, key] = Holder(job_id, until, topic)
+        for key, job_id, until, topic, note in same:
+            if until > now:
+                self.keep(key, Holder(job_id, until, topic, note))
+
     def sweep(self, now: int) -> list[int]:
         """Forget the idempotency keys whose time is over; the notes that nobody needs any more."""
         notes = []

@@ -84,6 +84,9 @@ class Live:
         found.sort()
         return found
 
+    def awake(self) -> list[Job]:
+        return list(self._awake.values())
+
     def values(self) -> list[Job]:
         """All of them, read where they rest, in the order of their ids."""
         return [job for job in map(self.get, self.ids()) if job is not None]

@@ -300,6 +300,9 @@ class JobManager(Steering):
         until = max(0, at - self._clock.now_ms())
         return until if wait < 0 else min(wait, until)
 
+    def _notes_to_keep(self) -> list[int]:
+        return super()._notes_to_keep() + self.schedules.records()
+
     def _recover_note(self, record_id: int, note: Note) -> None:
         if isinstance(note, ScheduleNote):
             self.schedules.restore(record_id, note)

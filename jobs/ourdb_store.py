@@ -165,7 +165,10 @@ class OurDBStore(JobStore):
             for record_id in self.db.ids():
                 self._read(record_id)  # reports what is damaged
         kept.sort()
-        for record_id in kept:
+        yield from self.of(kept)
+
+    def of(self, record_ids: list[int]) -> Iterator[tuple[int, Job | Note]]:
+        for record_id in record_ids:
             found = self._read(record_id)
             if found is not None:
                 yield record_id, found

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
+from jobs.handover import FORMAT, Handover
 from jobs.job import Job, replace
 from jobs.lifecycle import Lifecycle
 from jobs.notes import Note
@@ -17,13 +19,13 @@ LINE: Final = 1 << 48
 class Recovery(Lifecycle):
     """Jobs that wait rest in the store until their turn comes: a long line costs little memory."""
 
-    def recover(self) -> int:
-        """Rebuild the working set from the store: new jobs stand in line again, active ones return. How many live."""
+    def recover(self, handover: Handover | None = None) -> int:
+        """Rebuild the working set from the store: new jobs stand in line again, active ones return. How many live. What
+        the last stop handed over saves looking at what has ended."""
         now = self._clock.now_ms()
         interrupted: list[int] = []
         lines: dict[str, list[int]] = {}
-        ended: Ended = lambda topic, state, job: self._recover_end(topic, state, job, now)  # noqa: E731
-        for record_id, found in self.store.unfinished(ended):
+        for record_id, found in self._to_recover(handover, now):
             if not isinstance(found, Job):
                 self._recover_note(record_id, found)
             elif found.state == NEW:
@@ -39,6 +41,26 @@ class Recovery(Lifecycle):
             self._give_back(job, "server", Reason.RETURNED, job.token.startswith("e"))
         self.store.commit()
         return len(self.live)
+
+    def _to_recover(self, handover: Handover | None, now: int) -> Iterator[tuple[int, Job | Note]]:
+        if handover is None:
+            ended: Ended = lambda topic, state, job: self._recover_end(topic, state, job, now)  # noqa: E731
+            return self.store.unfinished(ended)
+        for topic, done, error in handover.ended:
+            self.tally.restore(topic, done, error)
+        self.keys.take_over(handover.unique, handover.same, now)
+        return self.store.of(handover.kept)
+
+    def hand_over(self, mark: bytes) -> Handover:
+        """For the next start, when nothing changes any more; `mark` names the end of the store."""
+        ended = [(topic, counts.done, counts.error) for topic, counts in self.tally.topics().items()]
+        kept = sorted({*self.live.ids(), *self._notes_to_keep()})
+        return Handover(FORMAT, mark, [one for one in ended if one[1] or one[2]], kept, self.keys.unique(),
+                        self.keys.same())
+
+    def _notes_to_keep(self) -> list[int]:
+        """The records of notes that a start has to read."""
+        return self.keys.notes() + [job.more.trail for job in self.live.awake() if job.more.trail]
 
     def _recover_end(self, topic: str, state: str, job: Job | None, now: int) -> None:
         """`job` is given where it carries keys."""

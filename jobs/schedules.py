@@ -142,6 +142,10 @@ class Schedules:
         self._records[note.name] = record_id
         self._line_up(note)
 
+    def records(self) -> list[int]:
+        """Where they are kept."""
+        return list(self._records.values())
+
     def next_at(self) -> int | None:
         return self._heap[0][0] if self._heap else None
 

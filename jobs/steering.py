@@ -331,6 +331,9 @@ class Steering(Recovery):
 
     # Start
 
+    def _notes_to_keep(self) -> list[int]:
+        return super()._notes_to_keep() + list(self._topic_records.values())
+
     def _recover_note(self, record_id: int, note: Note) -> None:
         if isinstance(note, TopicNote):
             self._topic_records[note.topic] = record_id

@@ -86,6 +86,13 @@ class JobStore:
             else:
                 yield record_id, found
 
+    def of(self, record_ids: list[int]) -> Iterator[tuple[int, Job | Note]]:
+        """The newest versions of these jobs and notes, in this order, of those that are there."""
+        found = dict(self.records())
+        for record_id in record_ids:
+            if record_id in found:
+                yield record_id, found[record_id]
+
     def last_lsn(self) -> int:
         """The sequence number of the newest record; each record has the next one."""
         raise NotImplementedError

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import struct
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
@@ -37,6 +38,7 @@ def _level(durability: str) -> int:
     if level is None:
         raise ValueError(f"durability {durability!r} does not exist, give one of {', '.join(DURABILITIES)}")
     return level
+END_MARK: Final = struct.Struct("<QQQQQ")
 
 
 class OurDB:
@@ -166,6 +168,14 @@ class OurDB:
     def durable_lsn(self) -> int:
         """Log sequence number up to which records are durable in the store's own sense."""
         return self.last_lsn if self._read_only else self._log.durable.next_lsn - 1
+
+    @property
+    def end_mark(self) -> bytes:
+        """Tells this end of the log from every other, of this store and of others: what was derived from the store when
+        it ended here is true of it."""
+        mark = mark_of(self._state) if self._read_only else self._log.durable
+        salt = self._segments.salts.get(mark.segment, 0)
+        return END_MARK.pack(mark.segment, mark.offset, mark.next_lsn, mark.next_id, salt)
 
     def append(self, data: bytes, record_id: int = 0) -> int:
         """Append a value: `record_id` 0 = a new id, else a new version of it. Seen by `get` at once, durable when a

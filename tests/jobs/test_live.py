@@ -9,8 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from heroredis import Config, ServerFactory
 from heroredis.clock import ManualClock
 from heroredis.keyspace.space import Space
+from jobs.handlers import Handlers
+from jobs.handover import load, save
 from jobs.job import Job
 from jobs.live import Live
 from jobs.manager import JobManager
@@ -165,3 +168,70 @@ def test_a_line_keeps_its_order_over_a_start_with_many_priorities(tmp_path: Path
     disk.new(priority=2)
     assert disk.queue.waiting("t").index(61) == 36
     disk.store.close()
+
+
+def leave(disk: Disk, path: Path) -> None:
+    disk.store.db.flush()
+    save(path, disk.manager.hand_over(disk.store.db.end_mark))
+    disk.store.close()
+
+
+def test_what_was_handed_over_is_used_only_where_it_fits(tmp_path: Path) -> None:
+    path = tmp_path / "handover"
+    disk = Disk(tmp_path / "db")
+    disk.new()
+    disk.new(idempotency=b"k")
+    disk.manager.finish(2, b"r", "test")
+    leave(disk, path)
+    disk = Disk(tmp_path / "db")
+    found = load(path, disk.store.db.end_mark)
+    assert found is not None
+    assert (found.ended, found.kept, [key[:2] for key in found.same]) == ([("t", 1, 0)], [1], [(b"k", 2)])
+    disk.new()
+    assert load(path, disk.store.db.end_mark) is None
+    leave(disk, path)
+    with OurDB(tmp_path / "db") as db:
+        assert load(path, db.end_mark) is not None
+    with OurDB(tmp_path / "other") as db:
+        assert load(path, db.end_mark) is None
+
+
+@pytest.mark.parametrize("at", [0, 3, 10, -1])
+def test_a_damaged_handover_is_left_alone(tmp_path: Path, at: int) -> None:
+    path = tmp_path / "handover"
+    disk = Disk(tmp_path / "db")
+    disk.new()
+    leave(disk, path)
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(data)
+    with OurDB(tmp_path / "db") as db:
+        assert load(path, db.end_mark) is None
+    path.write_bytes(b"")
+    assert load(path, b"") is None
+
+
+async def test_a_server_hands_over_to_its_successor(tmp_path: Path) -> None:
+    handlers = Handlers()
+
+    @handlers.on("quick")
+    async def quick(job: Job) -> str:
+        return "r"
+
+    config = Config(data_dir=str(tmp_path), enable_redis=False, enable_ui=False, enable_webdav=False)
+    async with ServerFactory(config, handlers=handlers) as factory:
+        manager = factory.job_manager
+        ended = await manager.create_job("quick", idempotency="once")
+        await manager.wait(ended.job_id, 60)
+        await manager.create_job("by-hand", priority=7)
+        await manager.pause_topic("by-hand")
+        await manager.set_schedule("nightly", "by-hand", cron="0 3 * * *")
+        before = (manager.topics(), manager.schedules.all(), manager.list_jobs()[1])
+    with OurDB(config.jobs_path()) as db:
+        assert load(tmp_path / "jobsindex" / "handover", db.end_mark) is not None
+    async with ServerFactory(config, handlers=handlers) as factory:
+        manager = factory.job_manager
+        assert (manager.topics(), manager.schedules.all(), manager.list_jobs()[1]) == before
+        assert list(manager.paused) == ["by-hand"]
+        again = await manager.create_job("quick", idempotency="once")
+        assert (again.job_id, again.result) == (ended.job_id, b"r")

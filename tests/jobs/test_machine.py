@@ -370,7 +370,7 @@ class Lives(RuleBasedStateMachine):
         else:
             self.world.store.release()
             self.sync()
-        self.world.restart()
+        self.world.restart(orderly=not crash)
         for job in self.known.jobs.values():
             if job.held == "lease":
                 job.deadline = self.monotonic + job.lease

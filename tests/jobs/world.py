@@ -5,8 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+import msgspec
+
 from heroredis.clock import ManualClock
 from heroredis.extension import Committing
+from jobs.handover import Handover
 from jobs.job import Job
 from jobs.limits import Limits
 from jobs.manager import JobManager
@@ -33,9 +36,11 @@ class World:
         self.queue = MemoryQueue()
         return JobManager(self.store, self.queue, self.clock, defer, random.Random(1), self.limits)
 
-    def restart(self) -> None:
+    def restart(self, orderly: bool = False) -> None:
+        """`orderly`: the old manager hands over to the new one."""
+        left = msgspec.msgpack.encode(self.manager.hand_over(b"end")) if orderly else b""
         self.manager = self.manager_over_the_same_store()
-        self.manager.recover()
+        self.manager.recover(msgspec.msgpack.decode(left, type=Handover) if orderly else None)
 
     def new(self, topic: str = "t", **options: object) -> Job:
         job, _ = self.manager.create(topic, b"p", JobOptions(**options), "test")  # type: ignore[arg-type]
