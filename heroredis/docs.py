@@ -36,7 +36,7 @@ def all_commands() -> list[Command]:
     def no_manager() -> None:
         raise RuntimeError("commands are only described here")
 
-    found += JobCommands(no_manager, no_manager).commands()  # type: ignore[arg-type]
+    found += JobCommands(no_manager, no_manager, no_manager).commands()  # type: ignore[arg-type]
     return sorted(found, key=lambda command: (command.group, command.name))
 
 

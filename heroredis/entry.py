@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-TOOLS: Final = ("job", "topic", "schedule", "top", "completion")
+TOOLS: Final = ("job", "topic", "schedule", "workers", "top", "completion")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -29,7 +29,7 @@ def queues_of(command: Command, argv: list[bytes], topic_of: Callable[[int], str
         except RedisError:
             topics = None
         return [EVERY_TOPIC] if topics is None else [QUEUE_PREFIX + topic for topic in topics]
-    if command.name in ("JOB.STATS", "JOB.TOPICS", "JOB.WORKERS", "JOB.EVENTS", "JOB.SCHEDULE LIST"):
+    if command.name in ("JOB.STATS", "JOB.TOPICS", "JOB.WORKERS", "JOB.POOL", "JOB.EVENTS", "JOB.SCHEDULE LIST"):
         named = argv[1:2] if command.name == "JOB.STATS" else []
         return [QUEUE_PREFIX + topic for topic in named] or [EVERY_TOPIC]
     found = []

@@ -5,15 +5,14 @@ Used by worker processes and by remote workers.
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 from typing import Any, Final
 
 from jobs import requests
 from jobs.errors import InvalidParams
+from jobs.failure import described, own_backoff_ms, traced
 from jobs.handlers import Handler, result_bytes
 from jobs.job import Job
-from jobs.limits import MAX_ERROR
 from jobs.outcomes import Discard, Outcome, RetryAt, Snooze
 from jobs.requests import JobMap, Request
 from jobs.run import Run
@@ -64,21 +63,9 @@ class Attempt(Run):
             return requests.fail(job.job_id, str(error), job.token, dead=True, reason="discarded")
         if isinstance(error, InvalidParams):
             return requests.fail(job.job_id, str(error), job.token, dead=True, reason="invalid")
-        wait = None
-        if handler.wait_after is not None:
-            wait = own_backoff(handler, job, error)
+        wait_ms = own_backoff_ms(handler, job, error)
+        wait = None if wait_ms < 0 else wait_ms / 1000
         return requests.fail(job.job_id, described(error), job.token, traceback=traced(error), retry_s=wait)
-
-
-def own_backoff(handler: Handler, job: Job, error: BaseException) -> float | None:
-    """Seconds as the program's own backoff says; None, which is the job's backoff, when it fails."""
-    if handler.wait_after is None:
-        return None
-    try:
-        return max(0.0, float(handler.wait_after(job.attempts, error)))
-    except Exception:
-        # The failure of the job must be told even when the function that spaces attempts is broken.
-        return None
 
 
 def attempt_of(fetched: JobMap, max_result: int = MAX_RESULT) -> Attempt:
@@ -89,20 +76,3 @@ def attempt_of(fetched: JobMap, max_result: int = MAX_RESULT) -> Attempt:
         created_at=fetched["created_at"], started_at=fetched["started_at"], worker=fetched["worker"],
         tags=tuple(fetched["tags"]), token=fetched["token"], timeout_ms=fetched["timeout"],
         meta=fetched["meta"] or b""), max_result)
-
-
-def described(error: BaseException) -> str:
-    try:
-        text = str(error)
-    except Exception:
-        # A hostile __str__ must not hide that the handler failed.
-        text = "(its message cannot be shown)"
-    return (f"{type(error).__name__}: {text}" if text else type(error).__name__)[:MAX_ERROR]
-
-
-def traced(error: BaseException) -> str:
-    try:
-        return "".join(traceback.format_exception(error))[-MAX_ERROR:]
-    except Exception:
-        # The same, for a traceback that cannot be printed.
-        return "".join(traceback.format_tb(error.__traceback__))[-MAX_ERROR:]

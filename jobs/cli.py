@@ -1,4 +1,4 @@
-"""`heroredis job|topic|schedule|top|completion`: what the server can do with jobs, from the shell.
+"""`heroredis job|topic|schedule|workers|top|completion`: what the server can do with jobs, from the shell.
 
 Speaks RESP to a running server and imports none. Exit status: 0 done, 1 refused, 2 wrong usage, 3 not found, 4 cannot
 connect, 5 the time was over, 6 the job that was awaited has failed.
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from jobs import cli_jobs, cli_topics
+from jobs import cli_jobs, cli_topics, cli_workers
 from jobs.completion import script
 from jobs.link import CannotConnect, Link, Place, Refusal, default_url
 from jobs.top import top
@@ -46,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     jobs = groups.add_parser("job", help="create, find and steer jobs").add_subparsers(dest="verb", required=True)
     cli_jobs.add(jobs, common, duration)
     cli_topics.add(groups, common, duration)
+    cli_workers.add(groups, common, duration)
     live = groups.add_parser("top", parents=[common], help="a live view of topics and running jobs")
     live.add_argument("--every", type=duration, default=2000, metavar="TIME", help="time between two looks (2s)")
     live.add_argument("--once", action="store_true", help="look once and end")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Final
 
 from heroredis.extension import (
@@ -30,6 +30,7 @@ from jobs.event_commands import EventCommands
 from jobs.feed import Feed
 from jobs.manager import JobManager
 from jobs.options import PLAIN
+from jobs.pool_control import WORK, PoolCommands, PoolControl
 from jobs.schedule_commands import ScheduleCommands
 from jobs.search_commands import MAX_COUNT, SearchCommands
 from jobs.states import ENDED, STATES
@@ -41,13 +42,15 @@ DEFAULT_HISTORY: Final = 100
 class JobCommands:
     """The commands over one manager."""
 
-    def __init__(self, manager: Callable[[], JobManager], feed: Callable[[], Feed]) -> None:
+    def __init__(self, manager: Callable[[], JobManager], feed: Callable[[], Feed],
+                 control: Callable[[], PoolControl]) -> None:
         self._manager: Final = manager
         self.steering: Final = SteerCommands(manager)
         self._attempts: Final = AttemptCommands(manager)
         self._events: Final = EventCommands(feed)
         self._schedules: Final = ScheduleCommands(manager)
         self.searching: Final = SearchCommands(manager)
+        self._pool: Final = PoolCommands(control)
 
     def commands(self) -> list[Command]:
         handlers: dict[str, Callable[..., Reply]] = {
@@ -55,7 +58,7 @@ class JobCommands:
             "JOB.STATUS": self.status, "JOB.FETCH": self.fetch, **self._attempts.handlers(),
             "JOB.STATS": self.stats, "JOB.TOPICS": self.topics, "JOB.WAIT": self.wait,
             "JOB.HELP": self.help, **self.steering.handlers(), **self._events.handlers(), **self._schedules.handlers(),
-            **self.searching.handlers(),
+            **self.searching.handlers(), **self._pool.handlers(),
         }
         return [
             command(name, summary, group="job", since="0.1.0", flags=flags, keys=NO_KEYS,
@@ -101,6 +104,10 @@ class JobCommands:
         topics, lease_ms, worker = fetch_options([topic, *rest], author(ctx.client))
         manager = self._manager()
         self.steering.fetched(ctx.client, worker, topics)
+        is_ours = ctx.client.client_id in manager.timekeepers
+        was_parked = is_ours and ctx.client.is_blocked
+        if is_ours and manager.is_quiet:
+            return NULL_ARRAY if was_parked else Wait([WORK], milliseconds, NULL_ARRAY)
         jobs: list[object] = []
         for name in topics:
             while len(jobs) < wanted:
@@ -111,9 +118,10 @@ class JobCommands:
         if jobs:
             manager.store.commit()
             return jobs
-        if milliseconds == 0:
+        if milliseconds == 0 or was_parked:  # a process of ours asks again at once
             return NULL_ARRAY
-        return Wait([("topic", name, "") for name in topics], milliseconds, NULL_ARRAY)
+        tokens: list[Hashable] = [("topic", name, "") for name in topics]
+        return Wait([*tokens, WORK] if is_ours else tokens, milliseconds, NULL_ARRAY)
 
     def stats(self, ctx: Context, *topic: bytes) -> Reply:
         manager = self._manager()

@@ -32,6 +32,7 @@ from jobs.limits import Limits
 from jobs.manager import JobManager
 from jobs.ourdb_store import OurDBStore
 from jobs.plain_keys import PlainKeys
+from jobs.pool_control import PoolControl
 from jobs.process_pool import ProcessOptions, ProcessPool
 from jobs.redis_queue import PREFIXES, RedisJobManager
 from jobs.retention import Rules
@@ -73,10 +74,11 @@ class JobsExtension(Extension):
         self._manager: JobManager | None = None
         self._pool: WorkerPool | None = None
         self._feed: Feed | None = None
+        self._control: PoolControl | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._plain_keys: Final = PlainKeys(lambda: self.manager)
-        self._commands: Final = JobCommands(lambda: self.manager, lambda: self.feed)
+        self._commands: Final = JobCommands(lambda: self.manager, lambda: self.feed, lambda: self.control)
 
     @property
     def manager(self) -> JobManager:
@@ -89,6 +91,12 @@ class JobsExtension(Extension):
         if self._feed is None:
             raise RuntimeError("the job system is not started")
         return self._feed
+
+    @property
+    def control(self) -> PoolControl:
+        if self._control is None:
+            raise RuntimeError("the job system is not started")
+        return self._control
 
     @property
     def pool(self) -> WorkerPool:
@@ -116,6 +124,7 @@ class JobsExtension(Extension):
         self._keeper = Keeper(manager, core.clock, self._rules, self._metrics_path)
         if self._index_path is not None:
             manager.search.indexer = Indexer(self._index_path, feed_of(store))
+        self._control = PoolControl(manager, self._pool, lambda: self._processes, core.signal)
         self._commands.searching.answers.signal = core.signal
         manager.stack = self._pool.stack
         manager.defaults_of = self._handlers.defaults

@@ -37,6 +37,8 @@ TERM_GRACE_S: Final = 5.0
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 30.0
 LAST_OUTPUT: Final = 20
+MOST_THREADS: Final = 2002
+"""Two for each process, made when they are needed."""
 LINE_LIMIT: Final = 2000
 MARK: Final = "HEROREDIS_WORKER"
 """Environment variable by which what a worker has left behind is found, daemons too."""
@@ -97,15 +99,36 @@ class ProcessPool:
         self._tasks: Final[set[asyncio.Task[None]]] = set()
         self._stopping = False
         self._source = ""
-        self._threads: Final = ThreadPoolExecutor(2 * options.count + 2, "job-process")
+        self.count = 0
+        self._last_number = 0
+        self._names: Final[list[str]] = []
+        """Of those that are kept alive."""
+        self._threads: Final = ThreadPoolExecutor(MOST_THREADS, "job-process")
 
     def start(self) -> None:
         """ValueError when no other process could load the handlers."""
         if self.handlers.topics():
             self._source = "" if self.options.handlers else self.handlers.source()
-            for number in range(1, self.options.count + 1):
-                self._task(self._keep(f"process-{number}"))
+            self.resize(self.options.count)
             self._task(self._watch())
+
+    def resize(self, count: int) -> None:
+        """So many processes from now on; those that are too many end after their job."""
+        self.count = count
+        while len(self._names) < count:
+            self._last_number += 1
+            self._names.append(f"process-{self._last_number}")
+            self._task(self._keep(self._names[-1]))
+        del self._names[count:]
+        for worker in self._workers.values():
+            self._let_go(worker)
+
+    def _let_go(self, worker: WorkerProcess) -> None:
+        if worker.name not in self._names:
+            signal_group(worker.process.pid, signal.SIGTERM)
+
+    def busy(self) -> int:
+        return sum(bool(self.manager.held_by(client_id)) for client_id in self._workers)
 
     def _task(self, work: Awaitable[None]) -> None:
         async def run() -> None:
@@ -124,7 +147,7 @@ class ProcessPool:
         """Have a process of this name as long as the server runs; one that dies before it has worked is replaced more
         slowly."""
         pause = FIRST_PAUSE_S
-        while not self._stopping:
+        while not self._stopping and name in self._names:
             began = self._clock()
             try:
                 worker = await self._spawn(name)
@@ -138,7 +161,7 @@ class ProcessPool:
                 if worker.has_worked:  # it is the job that ended it, not its start
                     began = -math.inf
             pause = FIRST_PAUSE_S if self._clock() - began > LONGEST_PAUSE_S else min(pause * 2, LONGEST_PAUSE_S)
-            if not self._stopping:
+            if not self._stopping and name in self._names:
                 await asyncio.sleep(pause)
 
     async def _spawn(self, name: str) -> WorkerProcess:
@@ -152,6 +175,7 @@ class ProcessPool:
         worker = WorkerProcess(name, mark, process, client)
         self._workers[client.client_id] = worker
         self.manager.timekeepers.add(client.client_id)
+        self._let_go(worker)  # fewer may be wanted meanwhile
         return worker
 
     def _popen(self, name: str, mark: str, number: int) -> subprocess.Popen[bytes]:
@@ -202,7 +226,8 @@ class ProcessPool:
         self.manager.timekeepers.discard(client_id)
         held = self.manager.held_by(client_id)
         worker.has_worked = bool(held or worker.head)
-        is_asked = status == GRACEFUL or (self._stopping and status == -signal.SIGTERM)
+        is_leaving = self._stopping or worker.name not in self._names
+        is_asked = status == GRACEFUL or (is_leaving and status == -signal.SIGTERM)
         is_innocent = worker.reason == Reason.CANCELLED or (is_asked and not worker.verdict)
         if not is_innocent:
             logger.warning("worker process %s (pid %d) has ended: %s", worker.name, worker.process.pid,

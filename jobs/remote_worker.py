@@ -31,6 +31,8 @@ WAIT_S: Final = 60.0
 HEARTBEAT_S: Final = 5.0
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 10.0
+MOST_THREADS: Final = 256
+"""Made when they are needed: more jobs at a time may be wanted later."""
 GONE: Final = ("STALE", "BADSTATE", "NOJOB")
 """What a report is answered with when the attempt is no longer ours, or was reported already."""
 
@@ -44,17 +46,31 @@ class RemoteWorker:
         self.handlers: Final = handlers
         self.running: Final[dict[asyncio.Task[None], Attempt]] = {}
         self._topics: Final = list(topics) or handlers.topics()
-        self._concurrency: Final = concurrency
+        self._concurrency = concurrency
         self._lease: Final = lease
         self._fetcher: Final = AsyncClient(url, name=self.name, attempts=1)
         self._reporter: Final = AsyncClient(url, name=f"{self.name}-reports")
         self._stopping = asyncio.Event()
         self._room: Final = asyncio.Event()
-        self._threads: Final = ThreadPoolExecutor(concurrency, "job-thread")
+        self._takes: Final = asyncio.Event()
+        self._takes.set()
+        self._threads: Final = ThreadPoolExecutor(max(concurrency, MOST_THREADS), "job-thread")
 
     def stop(self) -> None:
         """Take no more jobs; `run` returns when the running ones have ended."""
         self._stopping.set()
+
+    def quiet(self) -> None:
+        """Take no more jobs until `work`; running ones go on."""
+        self._takes.clear()
+
+    def work(self) -> None:
+        self._takes.set()
+
+    def resize(self, change: int) -> None:
+        """So many jobs more or fewer at a time, at least one."""
+        self._concurrency = max(1, self._concurrency + change)
+        self._room.set()
 
     async def run(self, grace_s: float = 10) -> None:
         """Work until `stop` is called, then let running jobs end within `grace_s` seconds; the rest goes back."""
@@ -74,6 +90,7 @@ class RemoteWorker:
     async def _take(self) -> None:
         pause = FIRST_PAUSE_S
         while True:
+            await self._takes.wait()
             free = self._concurrency - len(self.running)
             if free <= 0:
                 self._room.clear()
@@ -91,6 +108,9 @@ class RemoteWorker:
             pause = FIRST_PAUSE_S
             for job in jobs:
                 attempt = attempt_of(job)
+                if not self._takes.is_set():  # it came while we were told to be quiet
+                    await self._report(requests.release(attempt.job.job_id, attempt.job.token))
+                    continue
                 task = asyncio.create_task(self._work(attempt))
                 self.running[task] = attempt
                 task.add_done_callback(self._ended)
@@ -208,6 +228,10 @@ async def _serve(given: argparse.Namespace, handlers: Handlers) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.stop)
+    loop.add_signal_handler(signal.SIGUSR1, worker.quiet)
+    loop.add_signal_handler(signal.SIGUSR2, worker.work)
+    loop.add_signal_handler(signal.SIGTTIN, worker.resize, 1)
+    loop.add_signal_handler(signal.SIGTTOU, worker.resize, -1)
     logger.info("%s works for %s on %s", worker.name, given.url.rpartition("@")[2], ", ".join(handlers.topics()))
     await worker.run(given.grace)
 

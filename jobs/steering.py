@@ -60,6 +60,8 @@ class Steering(Recovery):
         self.later: Callable[[Callable[[], None]], None] = lambda action: action()
         """Do something in the loop's next turn."""
         self._topic_records: Final[dict[str, int]] = {}
+        self.is_quiet = False
+        """The server's own workers take no jobs."""
 
     def set_state(self, job_id: int, state: str, by: str) -> Committing:
         """A state set by hand; new -> active takes a lease of 60 s."""

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import traceback
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from jobs.errors import InvalidParams, JobRefused, Refused
+from jobs.failure import described, facts_of, own_backoff_ms, traced
 from jobs.handlers import Handler, Handlers, result_bytes
 from jobs.job import Job
+from jobs.limits import MAX_ERROR
 from jobs.manager import JobManager
 from jobs.middleware import Stack
 from jobs.outcomes import Outcome, RetryAt, Snooze
@@ -28,7 +29,6 @@ TURN_S: Final = 0.005
 """How long the workers together run jobs before they let the loop do something else."""
 LOOK_EVERY: Final = 8
 """Jobs between two looks at the time."""
-TEXT_LIMIT: Final = 64 * 1024
 
 
 class JobWorker:
@@ -40,6 +40,8 @@ class JobWorker:
         self.run_of_job: Run | None = None
         self.is_revoked = False
         """The job was taken away while its handler runs."""
+        self.is_retired = False
+        """It is one too many, and ends after its job."""
         self._pool: Final = pool
 
     async def run(self) -> None:
@@ -47,7 +49,7 @@ class JobWorker:
         pool = self._pool
         turns = pool.turns
         fresh = True
-        while not pool.stopping:
+        while not pool.stopping and not self.is_retired:
             if turns.is_over():
                 if not await turns.next(pool.wait_for_work):
                     continue
@@ -117,7 +119,7 @@ class JobWorker:
         elif isinstance(error, KeyboardInterrupt | GeneratorExit):
             raise error
         else:
-            self._fail(job, _described(error), error, Reason.FAILED, handler)
+            self._fail(job, described(error), error, Reason.FAILED, handler)
 
     def _interrupted(self, job: Job) -> None:
         """The task was cancelled: by the end of the server, because the job was taken away, or by the handler."""
@@ -181,48 +183,14 @@ class JobWorker:
     def _fail(self, job: Job, text: str, error: BaseException | None, reason: str, handler: Handler | None = None,
               final: bool = False) -> None:
         logger.info("job %d of topic %s failed: %s", job.job_id, job.topic, text[:200], extra=facts_of(job))
-        trace = None if error is None else _traceback(error)[-TEXT_LIMIT:].encode("utf-8", "replace")
-        wait = -1 if handler is None or error is None else _own_backoff(handler, job, error)
+        trace = None if error is None else traced(error).encode("utf-8", "replace")
+        wait = own_backoff_ms(handler, job, error)
         try:
             self._pool.manager.fail(
-                job.job_id, text[:TEXT_LIMIT].encode("utf-8", "replace"), self.name, job.token, reason=reason,
+                job.job_id, text[:MAX_ERROR].encode("utf-8", "replace"), self.name, job.token, reason=reason,
                 traceback=trace, final=final, retry_ms=wait)
         except JobRefused as refused:
             logger.warning("the failure of job %d came too late: %s", job.job_id, refused.text, extra=facts_of(job))
-
-
-def _own_backoff(handler: Handler, job: Job, error: BaseException) -> int:
-    """Milliseconds that the handler's own function wants to wait, -1 = there is none, or it fails."""
-    function = handler.wait_after
-    if function is None:
-        return -1
-    try:
-        return max(0, round(function(job.attempts, error) * 1000))
-    except Exception:
-        logger.exception("the backoff function of topic %s failed; the usual backoff is taken", job.topic)
-        return -1
-
-
-def facts_of(job: Job) -> dict[str, object]:
-    """What a log record about a job carries beside its text."""
-    return {"job_id": job.job_id, "topic": job.topic, "worker": job.worker}
-
-
-def _described(error: BaseException) -> str:
-    try:
-        text = str(error)
-    except Exception:
-        # A hostile __str__ must not hide that the handler failed.
-        text = "(its message cannot be shown)"
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def _traceback(error: BaseException) -> str:
-    try:
-        return "".join(traceback.format_exception(error))
-    except Exception:
-        # The same, for a traceback that cannot be printed.
-        return "".join(traceback.format_tb(error.__traceback__))
 
 
 class Turns:
@@ -280,7 +248,10 @@ class WorkerPool:
             stack = None
         self.stack: Stack | None = stack
         self.stopping = False
+        self.quiet = False
+        """No job is taken, running ones go on."""
         self.workers: Final = [JobWorker(f"worker-{number}", self) for number in range(1, count + 1)]
+        self._last_number = count
         self._poll_interval_s: Final = poll_interval_s
         self._ready: Final[dict[str, None]] = {}
         self._idle: Final[list[asyncio.Future[None]]] = []
@@ -292,11 +263,49 @@ class WorkerPool:
         self._unhandled: Final[set[str]] = set()
 
     def start(self) -> None:
-        loop = asyncio.get_running_loop()
         if self.workers and self.handlers.topics():
             self.watchdog.start()
-        self._tasks = [loop.create_task(worker.run(), name=worker.name) for worker in self.workers]
+        for worker in self.workers:
+            self._begin(worker)
         self._poll()
+
+    def _begin(self, worker: JobWorker) -> None:
+        task = asyncio.get_running_loop().create_task(worker.run(), name=worker.name)
+        self._tasks.append(task)
+        task.add_done_callback(lambda ended: self._left(worker, task))
+
+    def _left(self, worker: JobWorker, task: asyncio.Task[None]) -> None:
+        if worker.is_retired:
+            self.workers.remove(worker)
+            self._tasks.remove(task)
+
+    def size(self) -> int:
+        """Workers, without those that end after their job."""
+        return sum(not worker.is_retired for worker in self.workers)
+
+    def resize(self, count: int) -> None:
+        """So many workers from now on."""
+        staying = [worker for worker in self.workers if not worker.is_retired]
+        for worker in staying[count:]:
+            worker.is_retired = True
+        if not self.workers and count and self.handlers.topics():
+            self.watchdog.start()
+        for _ in range(count - len(staying)):
+            self._last_number += 1
+            added = JobWorker(f"worker-{self._last_number}", self)
+            self.workers.append(added)
+            self._begin(added)
+        if self._executor is not None:
+            self._executor.shutdown(wait=False)  # what it runs goes on
+            self._executor = None
+        self.wake_all()
+
+    def wake_all(self) -> None:
+        idle = list(self._idle)
+        self._idle.clear()
+        for future in idle:
+            if not future.done():
+                future.set_result(None)
 
     def _poll(self) -> None:
         """The safety net: look whether work waits that no push told of."""
@@ -335,7 +344,7 @@ class WorkerPool:
     def next_job(self, worker: str) -> Job | None:
         """The next job of the topics that take turns."""
         ready = self._ready
-        while ready:
+        while ready and not self.quiet:
             topic = next(iter(ready))
             job = self.manager.claim(topic, worker)
             del ready[topic]
@@ -370,10 +379,7 @@ class WorkerPool:
         self.watchdog.stop()
         if self._timer is not None:
             self._timer.cancel()
-        for future in self._idle:
-            if not future.done():
-                future.set_result(None)
-        self._idle.clear()
+        self.wake_all()
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=max(0.0, grace_s))
             for task in late:

@@ -119,6 +119,20 @@ def test_topics_and_schedules(run: Run) -> None:
     assert run("schedule", "list")[1] == "no schedules\n"
 
 
+def test_workers_are_counted_resized_quiet_and_drained(run: Run) -> None:
+    before = as_json(run("workers", "--json"))["pool"]
+    assert before["quiet"] == 0
+    pool = as_json(run("workers", "--json", "--count", "3", "--quiet"))["pool"]
+    assert (pool["workers"], pool["busy"], pool["quiet"]) == (3, 0, 1)
+    status, page, _ = run("workers", "--drain", "--timeout", "10s")
+    assert status == 0
+    assert "3 workers (0 busy), 0 processes (0 busy), quiet" in page
+    assert "worker-1" in page
+    assert run("workers", "--json", "--processes", "2")[0] == 1
+    pool = as_json(run("workers", "--json", "--work", "--count", str(before["workers"])))["pool"]
+    assert pool == before
+
+
 def test_pages_tail_and_top(run: Run, server: ServerProcess) -> None:
     for number in range(5):
         run("job", "create", "pages", str(number))

@@ -66,6 +66,15 @@ def grow(job: Job) -> int:
     return len(bytearray(b"x" * (120 << 20)))
 
 
+@handlers.on("until", isolation="process")
+def until(job: Job) -> int:
+    begun, may_end = job.text.split("|")
+    Path(begun).write_text("begun")
+    while not Path(may_end).exists():
+        time.sleep(0.01)
+    return os.getpid()
+
+
 kept: list[bytes] = []
 
 

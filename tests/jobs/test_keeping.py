@@ -12,6 +12,7 @@ import pytest
 from heroredis import Config, ServerFactory
 from heroredis.logs import JsonLines
 from heroredis.settings import load
+from jobs.failure import facts_of
 from jobs.index_feed import feed_of
 from jobs.indexer import Indexer
 from jobs.job import Job
@@ -19,7 +20,6 @@ from jobs.keeper import Keeper
 from jobs.metrics import Metrics, exposition
 from jobs.ourdb_store import OurDBStore
 from jobs.retention import Retention, read_rules
-from jobs.worker import facts_of
 from tests.jobs.world import World
 
 HOUR = 3_600_000
