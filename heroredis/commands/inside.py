@@ -32,8 +32,9 @@ def references(ctx: Context, value: Value) -> int:
 
     None is where Redis has to know of each key by itself when it was used, to evict the least used ones.
     """
-    has_limit = ctx.server.parameters.integer("maxmemory") > 0
-    if not isinstance(value, bytes | int) or (has_limit and ctx.server.space.usage.mode != OFF):
+    parameters = ctx.server.parameters
+    if not isinstance(value, bytes | int) or (
+            parameters.integer("maxmemory") and parameters.get("maxmemory-policy").endswith((b"lru", b"lfu"))):
         return 1
     number = value if isinstance(value, int) else read_int(value)
     return SHARED_COUNT if number is not None and 0 <= number < SHARED else 1

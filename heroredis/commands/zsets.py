@@ -56,11 +56,11 @@ def zadd(ctx: Context, key: bytes, score: bytes, member: bytes, *rest: bytes) ->
     if value is None:
         raise syntax() if score.upper() in ZADD_OPTIONS else RedisError(NOT_FLOAT)
     found = ctx.db.update_zset(key)
+    if found.packed:
+        ctx.db.limits.growing_sorted_set(found, member)
     change = found.put(member, value)
     if change == 0:
         return 0
-    if found.packed:
-        ctx.db.limits.grown_sorted_set(found, member)
     ctx.db.changed(key, "zadd", ZSET)
     return 1 if change > 0 else 0
 
@@ -98,10 +98,11 @@ def _add(ctx: Context, key: bytes, items: list[bytes]) -> Reply:
         old = found.scores.get(member)
         if (only_old if old is None else _is_kept(old, score, options)):
             continue
+        if found.packed:
+            ctx.db.limits.growing_sorted_set(found, member)
         change = found.put(member, score)
         if change > 0:
             added += 1
-            ctx.db.limits.grown_sorted_set(found, member)
         elif change < 0:
             moved += 1
     if added or moved:
@@ -134,8 +135,9 @@ def _increment(ctx: Context, key: bytes, member: bytes, step: float, options: se
     if (b"XX" in options if old is None else _is_kept(old, score, options)):
         return None
     held = ctx.db.update_zset(key)
+    if held.packed:
+        ctx.db.limits.growing_sorted_set(held, member)
     if held.put(member, score):
-        ctx.db.limits.grown_sorted_set(held, member)
         ctx.db.changed(key, "zincr", ZSET)
     return Double(score)
 

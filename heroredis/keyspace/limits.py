@@ -42,9 +42,9 @@ class Limits:
         if value.packed and (not value.integers or len(value.members) > self.set_entries):
             value.packed = False
 
-    def grown_sorted_set(self, value: SortedSet, member: bytes) -> None:
-        """A member was added."""
-        if value.packed and (len(member) > self.zset_value or len(value.scores) > self.zset_entries):
+    def growing_sorted_set(self, value: SortedSet, member: bytes) -> None:
+        """A member is about to be added, if it is new: its minus zero is kept when it is what passes the limit."""
+        if (len(member) > self.zset_value or len(value.scores) >= self.zset_entries) and member not in value.scores:
             value.packed = False
 
     def settle(self, value: object) -> None:
