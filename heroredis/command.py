@@ -104,6 +104,7 @@ class Command:
     def __init__(
         self, name: str, summary: str, group: str, since: str, flags: frozenset[str], keys: KeySpec, run: Handler,
         journal: str | None, complexity: str, arguments: tuple[int, int, list[str]] | None = None, syntax: str = "",
+        quick: Handler | None = None, listed: Handler | None = None,
     ) -> None:
         self.name: Final = name
         self.summary: Final = summary
@@ -120,6 +121,11 @@ class Command:
         self.arguments: Final = names
         self.syntax: Final = syntax
         """The arguments as people read them, see syntax.py; empty = their names are all there is to say."""
+        self.quick: Final = quick
+        """The same for the commonest number of arguments, without options: a call that need not sort its arguments."""
+        self.quick_count: Final = -1 if quick is None else _arguments(quick)[0]
+        self.listed: Final = listed
+        """The same for many arguments, taking the request as a whole: (ctx, request)."""
 
     @property
     def words(self) -> int:
@@ -167,7 +173,8 @@ def _arguments(run: Handler) -> tuple[int, int, list[str]]:
 
 def command(
     name: str, summary: str, *, group: str, since: str, flags: str = "", keys: KeySpec = NO_KEYS,
-    journal: str | None = None, complexity: str = "O(1)", syntax: str = "",
+    journal: str | None = None, complexity: str = "O(1)", syntax: str = "", quick: Handler | None = None,
+    listed: Handler | None = None,
 ) -> Callable[[Handler], Command]:
     """Declare a command. Raises ValueError at import for a flag or group that does not exist."""
     given = frozenset(flags.split())
@@ -179,6 +186,6 @@ def command(
         given |= {"movablekeys"}
 
     def declare(run: Handler) -> Command:
-        return Command(name, summary, group, since, given, keys, run, journal, complexity, None, syntax)
+        return Command(name, summary, group, since, given, keys, run, journal, complexity, None, syntax, quick, listed)
 
     return declare

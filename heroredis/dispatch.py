@@ -283,19 +283,20 @@ def _announce(ctx: Context, entry: Entry, argv: list[bytes]) -> None:
 def call(ctx: Context, entry: Entry, argv: list[bytes]) -> object:
     """Call the handler with the arguments behind the name, without slicing for the usual counts."""
     entry.calls += 1
-    handler = cast("Callable[..., object]", entry.run)
     count = len(argv)
     try:
         if entry.words == 1:
             if count == 2:
-                return handler(ctx, argv[1])
+                return cast("Callable[..., object]", entry.run_one)(ctx, argv[1])
             if count == 3:
-                return handler(ctx, argv[1], argv[2])
+                return cast("Callable[..., object]", entry.run_two)(ctx, argv[1], argv[2])
             if count == 1:
-                return handler(ctx)
+                return cast("Callable[..., object]", entry.run)(ctx)
             if count == 4:
-                return handler(ctx, argv[1], argv[2], argv[3])
-        return handler(ctx, *argv[entry.words :])
+                return cast("Callable[..., object]", entry.run_three)(ctx, argv[1], argv[2], argv[3])
+            if entry.run_list is not None:
+                return cast("Callable[..., object]", entry.run_list)(ctx, argv)
+        return cast("Callable[..., object]", entry.run)(ctx, *argv[entry.words :])
     except RedisError:
         entry.failed += 1
         raise

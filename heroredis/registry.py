@@ -69,6 +69,16 @@ class Entry:
         self.children: dict[bytes, Entry] | None = None if command is not None else {}
         self.words = 1 if command is None else command.words
         self.run: object = None if command is None else command.run
+        self.run_one: object = self.run
+        """What is called with so many arguments."""
+        self.run_two: object = self.run
+        self.run_three: object = self.run
+        self.run_list: object = None
+        """What is called with the whole request when there are more, None = `run`."""
+        if command is not None and command.quick is not None:
+            self._shorten(command.quick, command.quick_count)
+        if command is not None and command.words == 1:
+            self.run_list = command.listed
         self.low = 1 if command is None else command.min_args + self.words
         self.high = UNLIMITED if command is None else min(command.max_args + self.words, UNLIMITED)
         flags = frozenset[str]() if command is None else command.flags
@@ -98,6 +108,14 @@ class Entry:
         self.failed = 0
         self.seconds = 0.0
         self.latencies: dict[int, int] = {}
+
+    def _shorten(self, quick: object, count: int) -> None:
+        if count == 1:
+            self.run_one = quick
+        elif count == 2:
+            self.run_two = quick
+        else:
+            self.run_three = quick
 
     def charge(self, seconds: float, calls: int) -> None:
         """`calls` of it took so long together."""

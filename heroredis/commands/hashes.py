@@ -32,11 +32,7 @@ def _set_pairs(ctx: Context, key: bytes, flat: list[bytes], name: bytes) -> int:
     return len(fields) - before
 
 
-@command("HSET", "Set fields of a hash; answers how many are new.", group="hash", since="2.0.0",
-         flags="write denyoom fast", keys=FIRST)
-def hset(ctx: Context, key: bytes, field: bytes, value: bytes, *pairs: bytes) -> Reply:
-    if pairs:
-        return _set_pairs(ctx, key, [field, value, *pairs], b"hset")
+def _set_one(ctx: Context, key: bytes, field: bytes, value: bytes) -> Reply:
     held = ctx.db.update_hash(key)
     fields = held.fields
     added = 0 if field in fields else 1
@@ -45,6 +41,14 @@ def hset(ctx: Context, key: bytes, field: bytes, value: bytes, *pairs: bytes) ->
         ctx.db.limits.grown_hash(held, field, value)
     ctx.db.changed(key, "hset", HASH)
     return added
+
+
+@command("HSET", "Set fields of a hash; answers how many are new.", group="hash", since="2.0.0",
+         flags="write denyoom fast", keys=FIRST, quick=_set_one)
+def hset(ctx: Context, key: bytes, field: bytes, value: bytes, *pairs: bytes) -> Reply:
+    if pairs:
+        return _set_pairs(ctx, key, [field, value, *pairs], b"hset")
+    return _set_one(ctx, key, field, value)
 
 
 @command("HMSET", "Set fields of a hash.", group="hash", since="2.0.0", flags="write denyoom fast", keys=FIRST)

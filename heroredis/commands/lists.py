@@ -19,8 +19,22 @@ def _emptied(ctx: Context, key: bytes, items: List, event: str, writes: int) -> 
         ctx.db.changed(key, "del", GENERIC, 0)
 
 
+def _push_left(ctx: Context, key: bytes, element: bytes) -> Reply:
+    items = ctx.db.update_list(key)
+    items.push_left(element)
+    ctx.db.changed(key, "lpush", LIST)
+    return items.size()
+
+
+def _push_right(ctx: Context, key: bytes, element: bytes) -> Reply:
+    items = ctx.db.update_list(key)
+    items.push_right(element)
+    ctx.db.changed(key, "rpush", LIST)
+    return items.size()
+
+
 @command("LPUSH", "Put elements at the head of a list, making the list when there is none.",
-         group="list", since="1.0.0", flags="write denyoom fast", keys=FIRST)
+         group="list", since="1.0.0", flags="write denyoom fast", keys=FIRST, quick=_push_left)
 def lpush(ctx: Context, key: bytes, element: bytes, *elements: bytes) -> Reply:
     items = ctx.db.update_list(key)
     items.push_left(element)
@@ -31,7 +45,7 @@ def lpush(ctx: Context, key: bytes, element: bytes, *elements: bytes) -> Reply:
 
 
 @command("RPUSH", "Put elements at the tail of a list, making the list when there is none.",
-         group="list", since="1.0.0", flags="write denyoom fast", keys=FIRST)
+         group="list", since="1.0.0", flags="write denyoom fast", keys=FIRST, quick=_push_right)
 def rpush(ctx: Context, key: bytes, element: bytes, *elements: bytes) -> Reply:
     items = ctx.db.update_list(key)
     items.push_right(element)
@@ -97,12 +111,24 @@ def _pop(ctx: Context, key: bytes, counts: tuple[bytes, ...], left: bool) -> Rep
     return take_many(ctx, key, items, left, count)
 
 
-@command("LPOP", "Take elements from the head of a list.", group="list", since="1.0.0", flags="write fast", keys=FIRST)
+def _pop_left(ctx: Context, key: bytes) -> Reply:
+    items = ctx.db.find_list(key)
+    return None if items is None else take(ctx, key, items, True)
+
+
+def _pop_right(ctx: Context, key: bytes) -> Reply:
+    items = ctx.db.find_list(key)
+    return None if items is None else take(ctx, key, items, False)
+
+
+@command("LPOP", "Take elements from the head of a list.", group="list", since="1.0.0", flags="write fast",
+         keys=FIRST, quick=_pop_left)
 def lpop(ctx: Context, key: bytes, *count: bytes) -> Reply:
     return _pop(ctx, key, count, True)
 
 
-@command("RPOP", "Take elements from the tail of a list.", group="list", since="1.0.0", flags="write fast", keys=FIRST)
+@command("RPOP", "Take elements from the tail of a list.", group="list", since="1.0.0", flags="write fast",
+         keys=FIRST, quick=_pop_right)
 def rpop(ctx: Context, key: bytes, *count: bytes) -> Reply:
     return _pop(ctx, key, count, False)
 

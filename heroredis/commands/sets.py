@@ -19,8 +19,19 @@ def _removed(ctx: Context, key: bytes, found: Set, event: str, writes: int) -> N
         ctx.db.changed(key, "del", GENERIC, 0)
 
 
+def _add_one(ctx: Context, key: bytes, member: bytes) -> Reply:
+    found = ctx.db.update_set(key)
+    if not found.add(member):
+        return 0
+    if found.packed:
+        ctx.db.limits.grown_set(found)
+    ctx.db.changed(key, "sadd", SET)
+    return 1
+
+
 @command("SADD", "Add members to a set, making the set when there is none; answers how many are new.",
-         group="set", since="1.0.0", flags="write denyoom fast", keys=FIRST, complexity="O(N) in members")
+         group="set", since="1.0.0", flags="write denyoom fast", keys=FIRST, complexity="O(N) in members",
+         quick=_add_one)
 def sadd(ctx: Context, key: bytes, member: bytes, *members: bytes) -> Reply:
     found = ctx.db.update_set(key)
     added = 1 if found.add(member) else 0
@@ -97,17 +108,21 @@ def smembers(ctx: Context, key: bytes) -> Reply:
     return SetOf(EMPTY if found is None else found.names())
 
 
-@command("SPOP", "Take random members out of a set.", group="set", since="1.0.0", flags="write fast", keys=FIRST,
-         complexity="O(N) in the members taken", journal="spop")
-def spop(ctx: Context, key: bytes, *count: bytes) -> Reply:
-    if count:
-        return _pop_many(ctx, key, count)
+def _pop_one(ctx: Context, key: bytes) -> Reply:
     found = ctx.db.find_set(key)
     if found is None:
         return None
     member = found.pop(ctx.server.rng)
     _removed(ctx, key, found, "spop", 1)
     return member
+
+
+@command("SPOP", "Take random members out of a set.", group="set", since="1.0.0", flags="write fast", keys=FIRST,
+         complexity="O(N) in the members taken", journal="spop", quick=_pop_one)
+def spop(ctx: Context, key: bytes, *count: bytes) -> Reply:
+    if count:
+        return _pop_many(ctx, key, count)
+    return _pop_one(ctx, key)
 
 
 def _pop_many(ctx: Context, key: bytes, counts: tuple[bytes, ...]) -> Reply:

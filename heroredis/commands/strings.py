@@ -56,15 +56,19 @@ def check_size(ctx: Context, size: int) -> None:
         raise RedisError(STRING_TOO_LONG)
 
 
-@command("SET", "Set a key to a string, with a condition or an expiry when asked for.",
-         group="string", since="1.0.0", flags="write denyoom", keys=FIRST, journal="set")
-def set_(ctx: Context, key: bytes, value: bytes, *options: bytes) -> Reply:
-    if options:
-        return _set_with(ctx, key, value, options)
+def _set(ctx: Context, key: bytes, value: bytes) -> Reply:
     db = ctx.db
     db.store(key, value)
     db.changed(key, "set", STRING)
     return OK
+
+
+@command("SET", "Set a key to a string, with a condition or an expiry when asked for.",
+         group="string", since="1.0.0", flags="write denyoom", keys=FIRST, journal="set", quick=_set)
+def set_(ctx: Context, key: bytes, value: bytes, *options: bytes) -> Reply:
+    if options:
+        return _set_with(ctx, key, value, options)
+    return _set(ctx, key, value)
 
 
 def _set_with(ctx: Context, key: bytes, value: bytes, options: tuple[bytes, ...]) -> Reply:
@@ -177,22 +181,28 @@ def mget(ctx: Context, key: bytes, *keys: bytes) -> Reply:
     return found
 
 
-@command("MSET", "Set several keys.", group="string", since="1.0.1", flags="write denyoom", keys=PAIRS,
-         complexity="O(N) in keys")
-def mset(ctx: Context, key: bytes, value: bytes, *pairs: bytes) -> Reply:
-    if len(pairs) % 2:
-        raise RedisError(b"ERR wrong number of arguments for 'mset' command")
-    _set_all(ctx.db, [key, value, *pairs])
-    return OK
-
-
-def _set_all(db: Database, flat: list[bytes]) -> None:
-    at = 0
+def _set_all(db: Database, flat: list[bytes], at: int = 0) -> None:
     while at < len(flat):
         key = flat[at]
         db.store(key, flat[at + 1])
         db.changed(key, "set", STRING)
         at += 2
+
+
+def _set_listed(ctx: Context, argv: list[bytes]) -> Reply:
+    if len(argv) % 2 == 0:
+        raise RedisError(b"ERR wrong number of arguments for 'mset' command")
+    _set_all(ctx.db, argv, 1)
+    return OK
+
+
+@command("MSET", "Set several keys.", group="string", since="1.0.1", flags="write denyoom", keys=PAIRS,
+         complexity="O(N) in keys", listed=_set_listed)
+def mset(ctx: Context, key: bytes, value: bytes, *pairs: bytes) -> Reply:
+    if len(pairs) % 2:
+        raise RedisError(b"ERR wrong number of arguments for 'mset' command")
+    _set_all(ctx.db, [key, value, *pairs])
+    return OK
 
 
 @command("MSETNX", "Set several keys when none of them exists.", group="string", since="1.0.1", flags="write denyoom",

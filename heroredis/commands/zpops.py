@@ -28,9 +28,7 @@ def _pop(ctx: Context, key: bytes, counts: tuple[bytes, ...], greatest: bool) ->
     if found is None or count == 0:
         return EMPTY
     if count == 1 and ctx.resp == 2:
-        member, score = found.pop(greatest)
-        removed(ctx, key, found, "zpopmax" if greatest else "zpopmin", 1)
-        return [member, shown_double(score)]
+        return _pop_one(ctx, key, found, greatest)
     taken = _take(ctx, key, found, greatest, count)
     if counts and ctx.resp == 3:
         return [[member, Double(score)] for member, score in taken]
@@ -41,14 +39,36 @@ def _pop(ctx: Context, key: bytes, counts: tuple[bytes, ...], greatest: bool) ->
     return flat
 
 
+def _pop_one(ctx: Context, key: bytes, found: SortedSet, greatest: bool) -> list[object]:
+    member, score = found.pop(greatest)
+    removed(ctx, key, found, "zpopmax" if greatest else "zpopmin", 1)
+    return [member, shown_double(score)]
+
+
+def _pop_first(ctx: Context, key: bytes) -> Reply:
+    found = ctx.db.find_zset(key)
+    if found is None or ctx.resp != 2:
+        return _pop(ctx, key, (), False)
+    return _pop_one(ctx, key, found, False)
+
+
+def _pop_last(ctx: Context, key: bytes) -> Reply:
+    found = ctx.db.find_zset(key)
+    if found is None or ctx.resp != 2:
+        return _pop(ctx, key, (), True)
+    return _pop_one(ctx, key, found, True)
+
+
 @command("ZPOPMIN", "Take out the members with the smallest scores.", group="sorted-set", since="5.0.0",
-         flags="write fast", keys=FIRST, complexity="O(log(N)*M) in the members taken")
+         flags="write fast", keys=FIRST, complexity="O(log(N)*M) in the members taken",
+         quick=_pop_first)
 def zpopmin(ctx: Context, key: bytes, *count: bytes) -> Reply:
     return _pop(ctx, key, count, False)
 
 
 @command("ZPOPMAX", "Take out the members with the greatest scores.", group="sorted-set", since="5.0.0",
-         flags="write fast", keys=FIRST, complexity="O(log(N)*M) in the members taken")
+         flags="write fast", keys=FIRST, complexity="O(log(N)*M) in the members taken",
+         quick=_pop_last)
 def zpopmax(ctx: Context, key: bytes, *count: bytes) -> Reply:
     return _pop(ctx, key, count, True)
 

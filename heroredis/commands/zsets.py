@@ -47,11 +47,7 @@ def read_score(text: bytes) -> float:
     return value
 
 
-@command("ZADD", "Add members with scores to a sorted set, or change their scores.", group="sorted-set", since="1.2.0",
-         flags="write denyoom fast", keys=FIRST, complexity="O(log(N)) for each member")
-def zadd(ctx: Context, key: bytes, score: bytes, member: bytes, *rest: bytes) -> Reply:
-    if rest:
-        return _add(ctx, key, [score, member, *rest])
+def _add_one(ctx: Context, key: bytes, score: bytes, member: bytes) -> Reply:
     value = read_float(score)
     if value is None:
         raise syntax() if score.upper() in ZADD_OPTIONS else RedisError(NOT_FLOAT)
@@ -63,6 +59,15 @@ def zadd(ctx: Context, key: bytes, score: bytes, member: bytes, *rest: bytes) ->
         return 0
     ctx.db.changed(key, "zadd", ZSET)
     return 1 if change > 0 else 0
+
+
+@command("ZADD", "Add members with scores to a sorted set, or change their scores.", group="sorted-set", since="1.2.0",
+         flags="write denyoom fast", keys=FIRST, complexity="O(log(N)) for each member",
+         quick=_add_one)
+def zadd(ctx: Context, key: bytes, score: bytes, member: bytes, *rest: bytes) -> Reply:
+    if rest:
+        return _add(ctx, key, [score, member, *rest])
+    return _add_one(ctx, key, score, member)
 
 
 def _options(items: list[bytes]) -> set[bytes]:
