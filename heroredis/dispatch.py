@@ -44,22 +44,21 @@ UNLIMITED = frozenset({"DISCARD", "QUIT", "RESET"})
 
 def find_entry(ctx: Context, argv: list[bytes]) -> Entry:
     """The record of a request, subcommands included; RedisError when there is none."""
-    hidden = ctx.client.gates & NEEDS_AUTH != 0
     found = ctx.server.registry.find(argv[0])
     if found is None:
         if argv[0].lower() in HTTP_WORDS:
             raise _http_refused(ctx)
-        raise RedisError(NO_AUTH if hidden else unknown_command(argv))
+        raise RedisError(unknown_command(argv))
     if found.children is None:
         return found
     if len(argv) < 2:
         if found.command is not None:
             return found
-        raise refused(found, NO_AUTH if hidden else wrong_arity(found.name))
+        raise refused(found, wrong_arity(found.name))
     child = found.children.get(argv[1]) or found.children.get(argv[1].upper())
     if child is None:
         unknown = b"ERR unknown subcommand '%b'. Try %b HELP." % (shown(argv[1]), found.name.encode())
-        raise RedisError(NO_AUTH if hidden else unknown)
+        raise RedisError(unknown)
     return child
 
 

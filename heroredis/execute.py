@@ -11,7 +11,7 @@ from typing import Final
 
 from heroredis.dispatch import call, find_entry, gated, perform, perform_tracked, refused, run_write
 from heroredis.encoding import BULK_HEADERS, CRLF, NULL2, NULL3, TABLE, append_number, encode
-from heroredis.errors import ProtocolError, RedisError, wrong_arity
+from heroredis.errors import EXEC_ABORT, EXEC_WITHOUT_MULTI, ProtocolError, RedisError, wrong_arity
 from heroredis.output import Output
 from heroredis.protocol import RequestReader
 from heroredis.registry import CLOSING, MUTED, TRACKING, Entry
@@ -211,8 +211,7 @@ class Session(Output):
             client.abort_multi = True
         elif client.tracked is not None and not (entry is not None and entry.name.startswith("CLIENT")):
             client.tracked.caching = False
-        if entry is not None and entry.name == "EXEC" and (
-                message == wrong_arity("EXEC") or message.startswith(b"OOM ")):
+        if entry is not None and entry.name == "EXEC" and message not in (EXEC_ABORT, EXEC_WITHOUT_MULTI):
             message = b"EXECABORT Transaction discarded because of: " + message.removeprefix(b"ERR ")
             self.core.leave_multi(client)
         self._send_error(message)

@@ -11,7 +11,7 @@ from heroredis.acl.rules import BLANKS, RuleError, Selector
 from heroredis.acl.users import DEFAULT
 from heroredis.args import integer
 from heroredis.command import command
-from heroredis.errors import RedisError, shown, wrong_arity
+from heroredis.errors import RedisError, shown, wrong_arity, wrong_subcommand
 from heroredis.permission import reason_text
 from heroredis.reply import OK, Map, Reply, SetOf
 from heroredis.session.context import Context
@@ -21,10 +21,6 @@ SHOWN_DENIALS = 10
 NO_FILE = (b"ERR This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL "
            b"SETUSER command and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in "
            b"order to store users in the Redis configuration.")
-
-
-def _too_many(name: bytes) -> RedisError:
-    return RedisError(b"ERR unknown subcommand or wrong number of arguments for '%b'. Try ACL HELP." % name)
 
 
 @command("ACL SETUSER", "Make a user, or change one by rules.", group="server", since="6.0.0",
@@ -87,7 +83,7 @@ def acl_whoami(ctx: Context) -> Reply:
          flags="noscript loading stale", complexity="O(1)")
 def acl_cat(ctx: Context, *category: bytes) -> Reply:
     if len(category) > 1:
-        raise _too_many(b"CAT")
+        raise wrong_subcommand(b"ACL", ctx.as_sent(1, b"CAT"))
     index = ctx.server.users.index
     if not category:
         return [name.encode() for name in index.names()]
@@ -101,7 +97,7 @@ def acl_cat(ctx: Context, *category: bytes) -> Reply:
          flags="noscript loading stale")
 def acl_genpass(ctx: Context, *bits: bytes) -> Reply:
     if len(bits) > 1:
-        raise _too_many(b"GENPASS")
+        raise wrong_subcommand(b"ACL", ctx.as_sent(1, b"GENPASS"))
     wanted = integer(bits[0]) if bits else 256
     if not 0 < wanted <= LONGEST_PASSWORD_BITS:
         raise RedisError(b"ERR ACL GENPASS argument must be the number of bits for the output password, a positive "
@@ -114,7 +110,7 @@ def acl_genpass(ctx: Context, *bits: bytes) -> Reply:
          flags="admin noscript loading stale", complexity="O(N) in entries")
 def acl_log(ctx: Context, *count: bytes) -> Reply:
     if len(count) > 1:
-        raise _too_many(b"LOG")
+        raise wrong_subcommand(b"ACL", ctx.as_sent(1, b"LOG"))
     entries = ctx.server.users.denials.entries
     if count and count[0].lower() == b"reset":
         entries.clear()

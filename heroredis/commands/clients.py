@@ -210,7 +210,7 @@ def client_reply(ctx: Context, on_off_skip: bytes) -> Reply:
 def client_pause(ctx: Context, timeout: bytes, *mode: bytes) -> Reply:
     if len(mode) > 1 or (mode and mode[0].upper() not in (b"WRITE", b"ALL")):
         raise RedisError(b"ERR CLIENT PAUSE mode must be WRITE or ALL") if len(mode) == 1 else (
-            wrong_subcommand(b"CLIENT", b"PAUSE"))
+            wrong_subcommand(b"CLIENT", ctx.as_sent(1, b"PAUSE")))
     until = until_ms(timeout, ctx.server.clock.now_ms())
     ctx.server.pause(until, WRITES if mode and mode[0].upper() == b"WRITE" else ALL)
     return OK

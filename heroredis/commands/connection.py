@@ -33,7 +33,7 @@ def log_in(ctx: Context, command_name: bytes, name: bytes, password: bytes) -> N
     """RedisError unless there is such a user with this password."""
     user = ctx.server.users.authenticate(name, password)
     if user is None:
-        note_failed_login(ctx, command_name, name)
+        note_failed_login(ctx, ctx.as_sent(0, command_name), name)
         raise RedisError(WRONG_PASS)
     ctx.client.act_as(user)
     ctx.client.admit(True)
@@ -73,8 +73,8 @@ def hello(ctx: Context, *arguments: bytes) -> Reply:
             raise RedisError(b"ERR Syntax error in HELLO option '%b'" % shown(option))
     if not ctx.client.authenticated:
         raise RedisError(b"NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO "
-                         b"<proto> AUTH <user> <pass> option can be used to authenticate the client and select the "
-                         b"RESP protocol version at the same time")
+                         b"AUTH <user> <pass> option can be used to authenticate the client and select the RESP "
+                         b"protocol version at the same time")
     ctx.speak(version)
     return Map([
         (b"server", b"redis"), (b"version", REDIS_VERSION.encode()), (b"proto", version), (b"id", ctx.client.client_id),

@@ -24,7 +24,7 @@ POLICIES: Final = (b"FLUSH", b"APPEND", b"REPLACE")
 @command("FUNCTION FLUSH", "Delete all libraries.", group="scripting", since="7.0.0", flags="write noscript")
 def function_flush(ctx: Context, mode: bytes = b"SYNC", *more: bytes) -> Reply:
     if more:
-        raise wrong_subcommand(b"FUNCTION", b"FLUSH")
+        raise wrong_subcommand(b"FUNCTION", ctx.as_sent(1, b"FLUSH"))
     if mode.upper() not in (b"SYNC", b"ASYNC"):
         raise RedisError(b"ERR FUNCTION FLUSH only supports SYNC|ASYNC option")
     return OK
@@ -108,7 +108,7 @@ def function_load(ctx: Context, code: bytes, *more: bytes) -> Reply:
          since="7.0.0", flags="write denyoom noscript")
 def function_restore(ctx: Context, payload: bytes, policy: bytes = b"APPEND", *more: bytes) -> Reply:
     if more:
-        raise wrong_subcommand(b"FUNCTION", b"RESTORE")
+        raise wrong_subcommand(b"FUNCTION", ctx.as_sent(1, b"RESTORE"))
     if policy.upper() not in POLICIES:
         raise RedisError(b"ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.")
     if not is_whole(payload):

@@ -26,7 +26,7 @@ def monitor(ctx: Context) -> Reply:
          flags="admin loading stale", complexity="O(N)")
 def slowlog_get(ctx: Context, *count: bytes) -> Reply:
     if len(count) > 1:
-        raise wrong_subcommand(b"SLOWLOG", b"GET")
+        raise wrong_subcommand(b"SLOWLOG", ctx.as_sent(1, b"GET"))
     wanted = SHOWN
     if count:
         number = read_int(count[0])

@@ -101,7 +101,7 @@ def publish(ctx: Context, channel: bytes, message: bytes) -> Reply:
          flags="pubsub loading stale", complexity="O(N) in channels")
 def pubsub_channels(ctx: Context, *pattern: bytes) -> Reply:
     if len(pattern) > 1:
-        raise wrong_subcommand(b"PUBSUB", b"CHANNELS")
+        raise wrong_subcommand(b"PUBSUB", ctx.as_sent(1, b"CHANNELS"))
     names = list(ctx.server.channels.exact)
     return [name for name in names if not pattern or matches(pattern[0], name, False)]
 
@@ -125,7 +125,7 @@ def pubsub_numpat(ctx: Context) -> Reply:
          flags="pubsub loading stale", complexity="O(N) in channels")
 def pubsub_shardchannels(ctx: Context, *pattern: bytes) -> Reply:
     if len(pattern) > 1:
-        raise wrong_subcommand(b"PUBSUB", b"SHARDCHANNELS")
+        raise wrong_subcommand(b"PUBSUB", ctx.as_sent(1, b"SHARDCHANNELS"))
     names = list(ctx.server.channels.shards)
     return [name for name in names if not pattern or matches(pattern[0], name, False)]
 

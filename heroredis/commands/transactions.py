@@ -5,7 +5,7 @@ from __future__ import annotations
 from heroredis.command import ALL, command
 from heroredis.dispatch import perform, perform_tracked
 from heroredis.encoding import encoded
-from heroredis.errors import EXEC_ABORT, RedisError
+from heroredis.errors import EXEC_ABORT, EXEC_WITHOUT_MULTI, RedisError
 from heroredis.permission import refuse_queued
 from heroredis.registry import IN_MULTI, RESTRICTED, TRACKING
 from heroredis.reply import NULL_ARRAY, OK, Committing, Durable, Encoded, Error, Reply, Wait
@@ -39,7 +39,7 @@ def exec_(ctx: Context) -> Reply:
     client = ctx.client
     queued = client.queued
     if queued is None:
-        raise RedisError(b"ERR EXEC without MULTI")
+        raise RedisError(EXEC_WITHOUT_MULTI)
     ctx.server.watches.expire_watched(client)
     aborted, touched = client.abort_multi, client.touched
     ctx.server.leave_multi(client)
@@ -48,6 +48,7 @@ def exec_(ctx: Context) -> Reply:
     if touched:
         return NULL_ARRAY
     ctx.in_exec = True
+    client.queued = queued  # CLIENT LIST and the ACL LOG show it until all have run
     journal = ctx.server.journal
     start = journal.begin()
     owners = ctx.server.owners
@@ -59,6 +60,7 @@ def exec_(ctx: Context) -> Reply:
         for owner in owners:
             owner.exec_ends()
         ctx.in_exec = False
+        client.queued = None
         journal.end(start)
 
 

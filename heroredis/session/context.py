@@ -22,6 +22,11 @@ class Context:
         self.woken_by: bytes | None = None
         """The key that woke a waiting command while it runs again: it is served from this key alone."""
 
+    def as_sent(self, at: int, word: bytes) -> bytes:
+        """A word of the running request's name as the client wrote it, where that is known."""
+        running = self.client.running
+        return running[at] if at < len(running) and running[at].upper() == word else word
+
     def select(self, index: int) -> None:
         self.db = self.server.space.databases[index]
         self.client.db_index = index

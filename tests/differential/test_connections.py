@@ -73,6 +73,10 @@ CONVERSATIONS: Final[dict[str, list[str]]] = {
         "a: CONFIG SET slowlog-max-len 128",
         "a: CONFIG SET slowlog-log-slower-than 10000",
     ],
+    "how a subcommand was written": [
+        "a: client pause 1 all x", "a: Client Pause 1 all x", "a: acl cat a b", "a: slowlog Get 1 2",
+        "a: pubsub channels a b", "a: acl genpass 1 2",
+    ],
     "wrong slow logs": [
         "a: SLOWLOG GET x", "a: SLOWLOG GET -2", "a: SLOWLOG GET 1 2", "a: SLOWLOG LEN x", "a: SLOWLOG NOPE",
         "a: SLOWLOG",
@@ -133,3 +137,18 @@ def test_calls_and_errors_are_counted_the_same(both: tuple[str, str]) -> None:
             assert isinstance(again, bytes)
             assert b"cmdstat_get:" not in again
     assert found[0] == found[1]
+
+
+def test_inside_of_exec_the_transaction_is_shown(both: tuple[str, str]) -> None:
+    shown = []
+    for path in both:
+        with Wire(path) as wire:
+            for line in ("MULTI", "CLIENT INFO", "PING"):
+                wire.call(*line.split(" "))
+            replies = wire.call("EXEC")
+            after = wire.call("CLIENT", "INFO")
+            assert isinstance(replies, list)
+            assert isinstance(replies[0], bytes)
+            assert isinstance(after, bytes)
+            shown.append([re.findall(rb"(flags|multi)=(\S+)", text) for text in (replies[0], after)])
+    assert shown[0] == shown[1]
