@@ -102,7 +102,7 @@ def try_topic(topic: bytes) -> None:
     for words in (("JOB.CREATE", topic, "p"), ("JOB.MCREATE", topic, "p"), ("JOB.FETCH", 1, 0, topic),
                   ("JOB.PAUSE", topic), ("JOB.PURGE", topic), ("JOB.SCHEDULE", "SET", "s", topic, "p", "EVERY", 1000)):
         assert caller.error(*words).startswith(("ERR a topic ", "ERR topics, states and names are UTF-8 text")), words
-    assert (desk.manager.live, caller.call("JOB.TOPICS"), caller.call("JOB.SCHEDULE", "LIST")) == ({}, [], [])
+    assert (list(desk.manager.live), caller.call("JOB.TOPICS"), caller.call("JOB.SCHEDULE", "LIST")) == ([], [], [])
 
 
 @pytest.mark.parametrize("high", range(16))
@@ -155,7 +155,7 @@ def test_params_and_results_beyond_the_most_are_refused_and_leave_nothing() -> N
         world.manager.create("t", b"x" * (MOST + 1))
     with pytest.raises(Refused, match="params"):
         world.manager.create_many("t", [b"fits", b"x" * (MOST + 1)])
-    assert (world.store.last_lsn(), world.manager.live) == (0, {})
+    assert (world.store.last_lsn(), list(world.manager.live)) == (0, [])
     job = world.new()
     with pytest.raises(Refused, match="the params have"):
         world.manager.edit(job.job_id, "x", b"x" * (MOST + 1))
