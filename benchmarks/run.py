@@ -24,6 +24,7 @@ from benchmarks import (  # noqa: E402
     jobs_search,
     persistence,
     punctuality,
+    redis_limits,
     start_and_idle,
 )
 from benchmarks.jobs import compare as job_peers  # noqa: E402
@@ -34,7 +35,7 @@ from heroredis.form import is_compiled  # noqa: E402
 QUESTIONS = {"redis": against_redis.measure, "jobs": job_cycle.measure, "start": start_and_idle.measure,
              "hot_path": hot_path.measure, "search": jobs_search.measure, "redis_kept": against_redis.measure_kept,
              "persistence": persistence.measure, "punctuality": punctuality.measure, "ourdb": compare.measure,
-             "job_peers": job_peers.measure}
+             "job_peers": job_peers.measure, "redis_limits": redis_limits.measure}
 SLOW = {"job_scale": scale.measure}
 
 
