@@ -106,7 +106,8 @@ def load(files: Files, segments: Segments) -> Recovered:
     finally:
         file.close()
     segment = segments.by_number.get(state.segment)
-    return state if segment is not None and segment.file.size() >= state.offset else empty
+    known = segment is not None and segment.file.size() >= state.offset
+    return state if known and segments.is_current() else empty
 
 
 def _read(data: bytes) -> Recovered:

@@ -18,14 +18,12 @@ MAGIC: Final = b"OURDBCPT"
 VERSION: Final = 1
 HEAD: Final = struct.Struct("<8sHHII")
 CHECKPOINT: Final = "checkpoint"
+ATTEMPTS: Final = 50
+"""Looks at a folder in which a writer is at work, until nothing changes between two."""
 
 
-def _numbers(files: Files, ending: str) -> list[int]:
-    found = []
-    for name in files.names():
-        if name.endswith(ending) and name[: -len(ending)].isdigit():
-            found.append(int(name[: -len(ending)]))
-    return found
+def _numbers(names: list[str], ending: str) -> list[int]:
+    return [int(name[: -len(ending)]) for name in names if name.endswith(ending) and name[: -len(ending)].isdigit()]
 
 
 def save(files: Files, new: list[int], old: list[int]) -> None:
@@ -72,7 +70,7 @@ def _from_headers(files: Files, write: bool) -> tuple[list[int], list[int]]:
     the log that it covers: older segments in this range are gone."""
     heads: dict[int, SegmentHead] = {}
     for ending in (".new", ".db"):
-        for number in _numbers(files, ending):
+        for number in _numbers(files.names(), ending):
             name = f"{number:06d}{ending}"
             try:
                 heads[number] = read_segment_head(_read(files, name, SEGMENT_HEADER_SIZE), number, name)[0]
@@ -88,7 +86,7 @@ def _from_headers(files: Files, write: bool) -> tuple[list[int], list[int]]:
         kept.add(number)
         if head.last_lsn:
             covered.append((head.first_lsn, head.last_lsn))
-    new = [number for number in _numbers(files, ".new") if number in kept]
+    new = [number for number in _numbers(files.names(), ".new") if number in kept]
     return new, [number for number in heads if number not in kept]
 
 
@@ -111,23 +109,44 @@ def finish(files: Files, new: list[int], old: list[int]) -> None:
 def settle(files: Files, write: bool) -> tuple[dict[int, str], str]:
     """Names of the segments that count, by number, and what is wrong with the manifest (empty = nothing). A writer also
     brings an interrupted compaction to its end. Raises UnknownFormat, and CorruptRecord where that cannot be done."""
-    damage = ""
-    try:
-        swap = load(files)
-    except CorruptRecord as error:
-        damage = str(error)
-        swap = _from_headers(files, write)
     if write:
+        swap, damage = _swap(files, write)
         if swap is not None:
             finish(files, swap[0], swap[1])
-        for number in _numbers(files, ".new"):
+        for number in _numbers(files.names(), ".new"):
             files.unlink(f"{number:06d}.new")
-        swap = None
-    names = {number: f"{number:06d}.db" for number in _numbers(files, ".db")}
+        return {number: f"{number:06d}.db" for number in _numbers(files.names(), ".db")}, damage
+    names: list[str] = []
+    swap, damage = None, ""
+    for _ in range(ATTEMPTS):
+        names = _that_count(files)
+        try:
+            swap, damage = _swap(files, write)
+        except FileNotFoundError:  # a writer has just brought it to its end
+            continue
+        if _that_count(files) == names:
+            break
+    return _after(names, swap), damage
+
+
+def _swap(files: Files, write: bool) -> tuple[tuple[list[int], list[int]] | None, str]:
+    try:
+        return load(files), ""
+    except CorruptRecord as error:
+        return _from_headers(files, write), str(error)
+
+
+def _that_count(files: Files) -> list[str]:
+    return [name for name in files.names() if name == NAME or name.endswith((".db", ".new"))]
+
+
+def _after(names: list[str], swap: tuple[list[int], list[int]] | None) -> dict[int, str]:
+    """The segments as they will be named when the swap is done, with the names that they have."""
+    found = {number: f"{number:06d}.db" for number in _numbers(names, ".db")}
     if swap is not None:
         for number in swap[1]:
-            names.pop(number, None)
-        for number in _numbers(files, ".new"):
+            found.pop(number, None)
+        for number in _numbers(names, ".new"):
             if number in swap[0]:
-                names[number] = f"{number:06d}.new"
-    return names, damage
+                found[number] = f"{number:06d}.new"
+    return found

@@ -143,6 +143,7 @@ class Segments:
                     self._open(number, faults)
             except FileNotFoundError:
                 self.close()
+                self.salts.clear()
                 faults.clear()
                 if self._write or attempt == ATTEMPTS - 1:
                     raise
@@ -188,6 +189,14 @@ class Segments:
         if not self._write:
             for number in counted:
                 by_number[number].mappable = number != self.order[-1]
+
+    def is_current(self) -> bool:
+        """Whether these are still the segments that count: for a writer always, for a reader beside one perhaps."""
+        return self._write or manifest.settle(self.files, False)[0].keys() == self._names.keys()
+
+    def are_there(self) -> bool:
+        """Whether none was taken away meanwhile. Records that a reader finds after that may name a new one."""
+        return self._write or manifest.settle(self.files, False)[0].keys() >= self.by_number.keys()
 
     def look_again(self, faults: list[Fault]) -> bool:
         """Open what a writer has added; False when it has replaced some, then all are opened anew."""

@@ -18,13 +18,13 @@ from ourdb.backup import BackedUp, Progress, copy_store, no_progress
 from ourdb.checkpoint import mark_of
 from ourdb.commit import Commit
 from ourdb.compact import Compacted, Compaction, Policy
-from ourdb.errors import CorruptRecord, InvalidId, NotFound, ReadOnly, StoreClosed, StoreFailed
+from ourdb.errors import CorruptRecord, InvalidId, NotFound, OurDBError, ReadOnly, StoreClosed, StoreFailed
 from ourdb.files import Files, Lock
 from ourdb.log import ALWAYS, DURABILITIES, MAX_ID, Log, now_ms
 from ourdb.reading import Change, Reader, Version
 from ourdb.record import DELETED_BIT, POSITION_MASK, SEGMENT_HEADER_SIZE
-from ourdb.recovery import recover
-from ourdb.segment import Fault, Segments
+from ourdb.recovery import Recovered, recover
+from ourdb.segment import ATTEMPTS, Fault, Segments
 from ourdb.snapshot import Snapshots
 
 MAX_RECORD: Final = 512 * 1024 * 1024
@@ -68,14 +68,13 @@ class OurDB:
         try:
             faults: list[Fault] = []
             self._segments: Final = Segments(self._files, not read_only, faults)
-            state = recover(checkpoint.load(self._files, self._segments), self._segments)
-            state.faults[:0] = faults
-            self._state = state
+            self._state = self._recover(None, faults)
             if not read_only:
                 self._prepare_tail(clock)
         except BaseException:
             self._let_go()
             raise
+        state = self._state
         salt = self._segments.salts.get(state.segment, 0)
         self._log: Final = Log(self._segments, state, self._durability, clock, max_record, segment_size, salt)
         self._reader: Final = Reader(self._segments, self._log, self._redirect)
@@ -84,6 +83,21 @@ class OurDB:
             self._log.start(self._reader.time_at, self._reader.is_tombstone, self._snapshots.look)
 
     # Opening and closing
+
+    def _recover(self, state: Recovered | None, faults: list[Fault]) -> Recovered:
+        """Read the log on from a state, from the checkpoint where there is none; all anew when a compaction in another
+        process has taken segments away meanwhile."""
+        for _ in range(ATTEMPTS):
+            if state is None:
+                state = checkpoint.load(self._files, self._segments)
+                state.faults[:0] = faults
+            recover(state, self._segments)
+            if self._segments.are_there():
+                return state
+            faults = []
+            self._segments.look_again(faults)
+            state = None
+        raise OurDBError("the files change faster than they can be read, try again")
 
     def _prepare_tail(self, clock: Callable[[], int] | None) -> None:
         """Cut a torn tail, so that nothing stale behind it can come back, and make sure there is a segment."""
@@ -350,13 +364,11 @@ class OurDB:
         if self._closed:
             raise StoreClosed("the store is closed")
         if self._read_only:
-            state, faults = self._state, list[Fault]()
+            faults: list[Fault] = []
             whole = self._segments.look_again(faults)
-            segment = self._segments.by_number.get(state.segment)
-            if not whole or segment is None or segment.file.size() < state.offset:
-                state = checkpoint.load(self._files, self._segments)
-                state.faults.extend(faults)
-            self._state = recover(state, self._segments)
+            segment = self._segments.by_number.get(self._state.segment)
+            known = whole and segment is not None and segment.file.size() >= self._state.offset
+            self._state = self._recover(self._state if known else None, faults)
         return self._state.next_lsn - 1
 
     def changes(self, since: int = 0) -> Iterator[Change]:

@@ -110,8 +110,13 @@ def swaps(work: Callable[[OurDB], object]) -> tuple[list[Disk], State]:
 @pytest.mark.parametrize("drop", [False, True])
 def test_every_bit_of_the_manifest_at_every_step_of_the_swap(drop: bool) -> None:
     """The headers of the segments tell what the manifest said; that it was damaged is told."""
-    steps, expected = swaps(lambda db: [db.compact(3), db.append(b"more", 1), db.flush(),
-                                        db.compact(1, drop_deleted=drop)])
+    def work(db: OurDB) -> None:
+        db.compact(3)
+        db.append(b"more", 1)
+        db.flush()
+        db.compact(1, drop_deleted=drop)
+
+    steps, expected = swaps(work)
     assert len(steps) > 8
     for disk in steps:
         whole = disk.copy()
