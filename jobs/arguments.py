@@ -11,7 +11,8 @@ from jobs.options import PLAIN, JobOptions, check_topic
 LONGEST_WAIT_MS: Final = 1 << 50
 CREATE_VALUES: Final = {
     "DELAY": natural, "AT": natural, "PRIORITY": natural, "RETRY": natural, "BACKOFF": raw, "TIMEOUT": natural,
-    "META": raw, "EXPIRE": natural, "UNIQUE": raw, "TTL": natural, "IDEMPOTENCY": raw, "AFTER": integer,
+    "META": raw, "EXPIRE": natural, "UNIQUE": raw, "TTL": natural, "IDEMPOTENCY": raw, "KEEP": natural,
+    "AFTER": integer,
 }
 
 
@@ -50,6 +51,8 @@ def create_options(options: tuple[bytes, ...]) -> JobOptions:
     for name in ("UNIQUE", "IDEMPOTENCY"):
         if found.get(name) == b"":
             raise BadOption(f"the key of {name} is empty")
+    if "KEEP" in found and "IDEMPOTENCY" not in found:
+        raise BadOption("KEEP is the time of an IDEMPOTENCY key, give IDEMPOTENCY too")
     backoff = bytes_of(found, "BACKOFF")
     return JobOptions(
         delay_ms=number_of(found, "DELAY", 0), run_at=number_of(found, "AT", 0), tags=tuple(tags),
@@ -57,6 +60,7 @@ def create_options(options: tuple[bytes, ...]) -> JobOptions:
         retries=number_of(found, "RETRY", 0) if "RETRY" in found else None, meta=bytes_of(found, "META"),
         backoff=decoded(backoff), expire_ms=number_of(found, "EXPIRE", 0), unique=bytes_of(found, "UNIQUE"),
         unique_ttl_ms=number_of(found, "TTL", 0), idempotency=bytes_of(found, "IDEMPOTENCY"),
+        idempotency_ms=number_of(found, "KEEP", PLAIN.idempotency_ms),
     )
 
 

@@ -6,7 +6,6 @@ A request that waits (fetch, wait) holds up what comes behind it: give such call
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
@@ -153,8 +152,7 @@ class AsyncClient:
 
     async def create_job(self, topic: str, params: object = b"", **options: Any) -> int:
         """The id of a new job, which is on disk. Options as `jobs.requests.create` has them."""
-        options["idempotency"] = options.get("idempotency") or uuid.uuid4().hex
-        return await self.call(requests.create(topic, params, **options))
+        return await self.call(requests.create(topic, params, **requests.with_own_key(options)))
 
     async def create_jobs(self, topic: str, params: Sequence[object]) -> list[int]:
         """Several jobs in one commit: all or none."""

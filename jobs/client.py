@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import socket
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Final, TypeVar
@@ -140,8 +139,7 @@ class Client:
 
     def create_job(self, topic: str, params: object = b"", **options: Any) -> int:
         """The id of a new job, which is on disk. Options as `jobs.requests.create` has them."""
-        options["idempotency"] = options.get("idempotency") or uuid.uuid4().hex
-        return self.call(requests.create(topic, params, **options))
+        return self.call(requests.create(topic, params, **requests.with_own_key(options)))
 
     def create_jobs(self, topic: str, params: Sequence[object]) -> list[int]:
         """Several jobs in one commit: all or none."""

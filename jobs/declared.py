@@ -9,7 +9,7 @@ from typing import Final
 
 CREATE_OPTIONS: Final = (
     "[DELAY ms | AT ms] [PRIORITY 0-255] [RETRY n] [BACKOFF spec] [TIMEOUT ms] [EXPIRE ms] [UNIQUE key [TTL ms]]"
-    " [IDEMPOTENCY key] [TAG t]* [META json]"
+    " [IDEMPOTENCY key [KEEP ms]] [TAG t]* [META json]"
 )
 SCHEDULE_OPTIONS: Final = (
     "[TZ zone] [MISSED policy] [START ms] [PAUSED] [PRIORITY 0-255] [RETRY n] [BACKOFF spec] [TIMEOUT ms]"

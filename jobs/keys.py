@@ -44,8 +44,22 @@ class Keys:
 
     def earlier(self, key: bytes, now: int) -> Holder | None:
         """The job that was made with an idempotency key."""
+        self._forget_some(now)
         held = self._same.get(key)
         return held if held is not None and held.until > now else None
+
+    def _forget_some(self, now: int) -> None:
+        """Two at a time, so that more go than come. Those that have a record are for `sweep`."""
+        for _ in range(2):
+            if not self._ends or self._ends[0][0] > now:
+                return
+            key = self._ends[0][1]
+            held = self._same.get(key)
+            if held is not None and held.until <= now:
+                if held.note:
+                    return
+                del self._same[key]
+            heapq.heappop(self._ends)
 
     def take(self, job: Job) -> None:
         """A job was made or is live again: it holds its keys."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Generic, TypeVar
 
@@ -10,6 +11,7 @@ from jobs.wire import as_bytes, as_text
 T = TypeVar("T")
 JobMap = dict[str, Any]
 """A job as JOB.GET answers it: names to values; times in Unix ms, params, result and error as bytes."""
+OWN_KEY_S: Final = 600.0
 TEXTS: Final = frozenset({"topic", "state", "reason", "worker", "by", "token", "schedule", "progress_text"})
 
 
@@ -49,7 +51,8 @@ def _milliseconds(seconds: float) -> bytes:
 
 def create(topic: str, params: object, *, delay: float = 0, run_at: float = 0, priority: int | None = None,
            retries: int | None = None, backoff: str = "", timeout: float = 0, expire: float = 0, unique: str = "",
-           unique_ttl: float = 0, idempotency: str = "", tags: Sequence[str] = (), meta: object = None) -> Request[int]:
+           unique_ttl: float = 0, idempotency: str = "", idempotency_ttl: float = 0, tags: Sequence[str] = (),
+           meta: object = None) -> Request[int]:
     """Times in seconds, `run_at` in Unix seconds. Safe to repeat with an idempotency key only."""
     words = [b"JOB.CREATE", topic.encode(), as_bytes(params)]
     for name, seconds in ((b"DELAY", delay), (b"AT", run_at), (b"TIMEOUT", timeout), (b"EXPIRE", expire)):
@@ -67,11 +70,19 @@ def create(topic: str, params: object, *, delay: float = 0, run_at: float = 0, p
             words += [b"TTL", _milliseconds(unique_ttl)]
     if idempotency:
         words += [b"IDEMPOTENCY", idempotency.encode()]
+        if idempotency_ttl:
+            words += [b"KEEP", _milliseconds(idempotency_ttl)]
     for tag in tags:
         words += [b"TAG", tag.encode()]
     if meta is not None:
         words += [b"META", as_bytes(meta)]
     return Request(words, int, bool(idempotency))
+
+
+def with_own_key(options: dict[str, Any]) -> dict[str, Any]:
+    """Options of `create` by which it may be sent twice: with a key that is kept as long as anybody could do that."""
+    return options if options.get("idempotency") else {**options, "idempotency": uuid.uuid4().hex,
+                                                       "idempotency_ttl": OWN_KEY_S}
 
 
 def create_many(topic: str, params: Sequence[object]) -> Request[list[int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from jobs import requests
 from jobs.errors import BadOption, JobNotFound, Refused
 from jobs.limits import Limits
 from jobs.options import JobOptions
@@ -196,3 +197,24 @@ def test_keys_are_for_single_jobs(world: World) -> None:
         world.manager.create_many("t", [b"a", b"b"], JobOptions(unique=b"k"))
     jobs, _ = world.manager.create_many("t", [b"a", b"b"], JobOptions(tags=("x",), delay_ms=5))
     assert [(job.tags, job.run_at) for job in jobs] == [(("x",), 1_000_005)] * 2
+
+
+def test_keys_whose_time_is_over_are_let_go_of_as_others_come(world: World) -> None:
+    for number in range(10):
+        world.new(idempotency=b"short %d" % number, idempotency_ms=100)
+    world.new(idempotency=b"long")
+    world.clock.advance(100)
+    for number in range(6):
+        world.new(idempotency=b"later %d" % number)
+    held = [key for key, *_ in world.manager.keys.same()]
+    assert held == [b"long", *(b"later %d" % number for number in range(6))]
+    assert world.new(idempotency=b"long").job_id == 11
+    assert world.new(idempotency=b"short 1").job_id == 18
+
+
+def test_the_own_key_of_a_client_is_kept_for_minutes() -> None:
+    own = requests.with_own_key({"priority": 7})
+    assert (own["priority"], own["idempotency_ttl"], len(own["idempotency"])) == (7, 600, 32)
+    assert requests.with_own_key({"idempotency": "mine"}) == {"idempotency": "mine"}
+    assert requests.create("t", "", **own).words[-4:] == [
+        b"IDEMPOTENCY", own["idempotency"].encode(), b"KEEP", b"600000"]

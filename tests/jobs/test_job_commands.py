@@ -36,6 +36,7 @@ def test_every_option_of_create_is_seen_in_the_job(caller: Caller) -> None:
 
 @pytest.mark.parametrize(("words", "answer"), [
     (("t", "", "TTL", "5"), "ERR TTL is the time of a UNIQUE key, give UNIQUE too"),
+    (("t", "", "KEEP", "5"), "ERR KEEP is the time of an IDEMPOTENCY key, give IDEMPOTENCY too"),
     (("t", "", "UNIQUE", ""), "ERR the key of UNIQUE is empty"),
     (("t", "", "AFTER", "1"), "REFUSED AFTER is not possible yet: jobs cannot wait for other jobs"),
     (("t", "", "DELAY", "1", "AT", "1"), "ERR give DELAY or AT, not both"),
