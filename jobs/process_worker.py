@@ -8,11 +8,14 @@ import argparse
 import asyncio
 import contextlib
 import importlib.util
+import os
 import resource
+import select
 import signal
 import socket
 import sys
 import threading
+import time
 from collections import deque
 from pathlib import Path
 from types import FrameType
@@ -32,6 +35,9 @@ AHEAD: Final = 16
 FOREVER_S: Final = 86_400.0
 GRACEFUL: Final = 113
 """Exit status of a worker that has ended between two jobs; with any other, its job has ended it."""
+LOOKS: Final = 20
+LOOK_S: Final = 0.05
+"""How often, and after how long each, a process without connection looks whether its server is dead."""
 MODULE_NAME: Final = "_heroredis_worker_handlers"
 
 
@@ -140,6 +146,20 @@ class ProcessWorker:
         return self._runner.run(handler.function(*arguments))
 
 
+def end_with_server(end: socket.socket) -> None:
+    """On a thread: a server that was killed takes its workers and what they have started with it, since its successor
+    runs their jobs again. Where only the connection was ended the process goes alone."""
+    poller = select.poll()
+    poller.register(end.fileno(), select.POLLRDHUP)
+    parent = os.getppid()
+    poller.poll()
+    for _ in range(LOOKS):
+        if os.getppid() != parent:
+            os.killpg(0, signal.SIGKILL)
+        time.sleep(LOOK_S)
+    os._exit(GRACEFUL)
+
+
 def load(spec: str) -> Handlers:
     """The Handlers that MODULE_OR_FILE[:NAME] names."""
     found = load_handlers(spec)
@@ -184,6 +204,8 @@ def main() -> int:
                                given.max_result)
         signal.signal(signal.SIGTERM, worker.stop)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if hasattr(select, "POLLRDHUP"):
+            threading.Thread(target=end_with_server, args=[end], name="server-watch", daemon=True).start()
         worker.run(given.topics)
     return GRACEFUL
 

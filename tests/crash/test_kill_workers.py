@@ -5,13 +5,15 @@ Every job comes to its end, none runs again after that was acknowledged, and the
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
 from heroredis.testing import ServerProcess
-from tests.crash.crew import HANDLERS, Crew, torture_workers
-from tests.crash.judge import Witness
+from jobs.client import Client
+from tests.crash.crew import HANDLERS, PATIENCE_S, Crew, torture_workers
+from tests.crash.judge import Witness, must
 
 QUIET = ["--no-ui", "--no-webdav", "--no-job-index"]
 
@@ -55,6 +57,21 @@ def test_remote_workers(tmp_path: Path, lease: str) -> None:
 @pytest.mark.parametrize("lease", ["0", "0.5"])
 def test_programs_over_the_client(tmp_path: Path, lease: str) -> None:
     torture_own(tmp_path, lease, 120, 3, 3)
+
+
+def test_a_killed_server_leaves_no_worker_process(tmp_path: Path) -> None:
+    witness = Witness(tmp_path / "witness")
+    server = start(tmp_path, witness, "--handlers", str(HANDLERS))
+    with Client(f"redis://127.0.0.1:{server.port}") as client:
+        client.create_job("isolated", "die")
+        deadline = time.monotonic() + PATIENCE_S
+        while not witness.read():
+            client.execute("JOB.EVENTS", "$", "BLOCK", 20)
+            must(time.monotonic() < deadline, "the handler has not begun")
+        server.kill()
+    status = Path(f"/proc/{witness.lines[0].pid}/status")
+    while status.exists() and "\nState:\tZ" not in status.read_text():
+        must(time.monotonic() < deadline, "the worker process lives on")
 
 
 @pytest.mark.torture
