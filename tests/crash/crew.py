@@ -94,10 +94,11 @@ def create(client: Client, account: Account, topic: str, count: int, deaths: int
         account.made(job_id, one)
 
 
-def follow(client: Client, account: Account, torment: Torment, crew: Crew | None, cursor: int) -> int:
-    """Until every job has ended; the ends are taken into the account as the feed tells them. The next cursor."""
+def follow(client: Client, account: Account, torment: Torment, crew: Crew | None, cursor: int, ends: int = 0) -> int:
+    """Until every job has ended, or so many; the ends are taken into the account as the feed tells them, in its order
+    also over a restart. The next cursor."""
     deadline = time.monotonic() + PATIENCE_S
-    while len(account.ended) < len(account.created):
+    while len(account.ended) < (ends or len(account.created)):
         following, events = client.execute("JOB.EVENTS", cursor, "COUNT", 1000, "BLOCK", LOOK_MS)
         cursor = int(following)
         for event in events:
@@ -112,15 +113,25 @@ def follow(client: Client, account: Account, torment: Torment, crew: Crew | None
 
 
 def torture_workers(server: ServerProcess, witness: Witness, topic: str, crew: Crew | None, *, count: int, deaths: int,
-                    seed: int, every: tuple[int, int]) -> int:
-    """Jobs made, workers killed until all have ended, then the server; the judge has the last word. How many died."""
+                    seed: int, every: tuple[int, int], server_deaths: int = 0) -> int:
+    """Jobs made, workers killed until all have ended, now and then the server too, and at last; the judge has the last
+    word. How many workers died."""
     rng, account = random.Random(seed), Account()
     judge = Judge(server.data_dir, account, witness)
     torment = Torment(witness, rng, every)
-    with Client(f"redis://127.0.0.1:{server.port}") as client:
+    url = f"redis://127.0.0.1:{server.port}"
+    with Client(url) as client:
         create(client, account, topic, count, deaths, rng)
-        with crew or contextlib.nullcontext():
-            follow(client, account, torment, crew, 0)
+    cursor = 0
+    with crew or contextlib.nullcontext():
+        for death in range(1, server_deaths + 1):
+            with Client(url) as client:
+                cursor = follow(client, account, torment, crew, cursor, count * death // (server_deaths + 1))
+                server.kill()
+            judge.store()
+            server.start()  # where it was: the workers elsewhere find it again
+        with Client(url) as client:
+            follow(client, account, torment, crew, cursor)
             judge.running(client, {}, [topic])
     server.kill()
     newest = judge.store()

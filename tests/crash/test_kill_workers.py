@@ -22,27 +22,30 @@ def start(folder: Path, witness: Witness, *arguments: str) -> ServerProcess:
     return ServerProcess(folder, [*QUIET, *arguments], environment={"WITNESS": str(witness.path)}).start()
 
 
-def torture_processes(folder: Path, count: int, deaths: int, seed: int) -> int:
+def torture_processes(folder: Path, count: int, deaths: int, seed: int, server_deaths: int = 0) -> int:
     witness = Witness(folder / "witness")
     server = start(folder, witness, "--handlers", str(HANDLERS))
-    return torture_workers(server, witness, "isolated", None, count=count, deaths=deaths, seed=seed, every=(20, 60))
+    return torture_workers(server, witness, "isolated", None, count=count, deaths=deaths, seed=seed, every=(20, 60),
+                           server_deaths=server_deaths)
 
 
-def torture_remote(folder: Path, lease: str, count: int, deaths: int, seed: int) -> int:
+def torture_remote(folder: Path, lease: str, count: int, deaths: int, seed: int, server_deaths: int = 0) -> int:
     witness = Witness(folder / "witness")
     server = start(folder, witness)
     url = f"redis://127.0.0.1:{server.port}"
     command = ["-m", "heroredis", "worker", url, str(HANDLERS), "-c", "3", "--topic", "remote", "--lease", lease]
     crew = Crew([command] * 2, witness, folder / "workers.log")
-    return torture_workers(server, witness, "remote", crew, count=count, deaths=deaths, seed=seed, every=(20, 60))
+    return torture_workers(server, witness, "remote", crew, count=count, deaths=deaths, seed=seed, every=(20, 60),
+                           server_deaths=server_deaths)
 
 
-def torture_own(folder: Path, lease: str, count: int, deaths: int, seed: int) -> int:
+def torture_own(folder: Path, lease: str, count: int, deaths: int, seed: int, server_deaths: int = 0) -> int:
     witness = Witness(folder / "witness")
     server = start(folder, witness)
     command = ["-m", "tests.crash.own_worker", f"redis://127.0.0.1:{server.port}", lease]
     crew = Crew([command] * 2, witness, folder / "workers.log")
-    return torture_workers(server, witness, "own", crew, count=count, deaths=deaths, seed=seed, every=(20, 60))
+    return torture_workers(server, witness, "own", crew, count=count, deaths=deaths, seed=seed, every=(20, 60),
+                           server_deaths=server_deaths)
 
 
 def test_worker_processes(tmp_path: Path) -> None:
@@ -57,6 +60,14 @@ def test_remote_workers(tmp_path: Path, lease: str) -> None:
 @pytest.mark.parametrize("lease", ["0", "0.5"])
 def test_programs_over_the_client(tmp_path: Path, lease: str) -> None:
     torture_own(tmp_path, lease, 120, 3, 3)
+
+
+@pytest.mark.parametrize("kind", ["processes", "remote", "own"])
+def test_workers_and_their_server(tmp_path: Path, kind: str) -> None:
+    if kind == "processes":
+        torture_processes(tmp_path, 60, 1, 4, server_deaths=1)
+    else:
+        (torture_remote if kind == "remote" else torture_own)(tmp_path, "0.5", 60, 1, 4, server_deaths=1)
 
 
 def test_a_killed_server_leaves_no_worker_process(tmp_path: Path) -> None:
@@ -77,18 +88,18 @@ def test_a_killed_server_leaves_no_worker_process(tmp_path: Path) -> None:
 @pytest.mark.torture
 @pytest.mark.parametrize("seed", range(5))
 def test_worker_processes_for_long(tmp_path: Path, seed: int) -> None:
-    assert torture_processes(tmp_path, 3000, 40, seed) > 50
+    assert torture_processes(tmp_path, 3000, 40, seed, server_deaths=10) > 50
 
 
 @pytest.mark.torture
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("lease", ["0", "0.5"])
 def test_remote_workers_for_long(tmp_path: Path, lease: str, seed: int) -> None:
-    assert torture_remote(tmp_path, lease, 3000, 40, seed) > 50
+    assert torture_remote(tmp_path, lease, 3000, 40, seed, server_deaths=10) > 50
 
 
 @pytest.mark.torture
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("lease", ["0", "0.5"])
 def test_programs_over_the_client_for_long(tmp_path: Path, lease: str, seed: int) -> None:
-    assert torture_own(tmp_path, lease, 3000, 40, seed) > 50
+    assert torture_own(tmp_path, lease, 3000, 40, seed, server_deaths=10) > 50
