@@ -97,11 +97,11 @@ def gated(ctx: Context, entry: Entry, argv: list[bytes]) -> object:
         refuse(ctx, entry, argv)
     if gates & LOADING and not entry.while_loading:
         raise refused(entry, STILL_LOADING)
+    if gates & LIMITED and not ctx.server.memory.make_room() and wants_room(client, entry):
+        raise refused(entry, OOM)
     if gates & SUBSCRIBED and ctx.resp == 2 and entry.name not in WHILE_SUBSCRIBED:
         raise refused(entry, f"ERR Can't execute '{entry.shown}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT "
                       "/ RESET are allowed in this context".encode())
-    if gates & LIMITED and not ctx.server.memory.make_room() and wants_room(client, entry):
-        raise refused(entry, OOM)
     if gates & PAUSED and ctx.server.pauses.holds(client, entry):
         return POSTPONED
     if gates & IN_MULTI and client.queued is not None and not ctx.in_exec:

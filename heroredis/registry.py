@@ -100,7 +100,8 @@ class Entry:
         self.deny_oom = "denyoom" in flags
         self.skip_monitor = "skip_monitor" in flags or "admin" in flags
         self.skip_slowlog = "skip_slowlog" in flags
-        self.is_plain = name in QUICK or (self.is_fast and self.is_write and not self.is_read)
+        self.is_plain = name in QUICK or (
+            self.is_fast and self.is_write and not self.is_read and "blocking" not in flags)
         """Small work whatever the data: many of them in a row are timed together."""
         self.shown = name.lower().replace(" ", "|")
         self.rejected = 0

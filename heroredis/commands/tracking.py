@@ -84,7 +84,7 @@ def _check_prefixes(prefixes: list[bytes], held: dict[bytes, None]) -> None:
          flags="noscript loading stale")
 def client_caching(ctx: Context, mode: bytes) -> Reply:
     tracked = ctx.client.tracked
-    if tracked is None or not (tracked.optin or tracked.optout):
+    if tracked is None:
         raise RedisError(b"ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or "
                          b"OPTOUT mode enabled")
     word = mode.upper()

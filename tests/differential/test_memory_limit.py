@@ -114,3 +114,16 @@ def test_owned_keys_are_never_evicted() -> None:
     assert not server.memory.make_room()
     assert sorted(server.space.databases[0].data) == sorted(b"job:%d" % number for number in range(50))
     assert server.memory.evicted == 50
+
+
+def test_memory_is_looked_at_before_what_subscribers_may_do(both: tuple[str, str]) -> None:
+    told = []
+    for path in both:
+        with Wire(path) as wire, Wire(path) as subscriber:
+            subscriber.call("SUBSCRIBE", "c")
+            wire.call("CONFIG", "SET", "maxmemory", 1)
+            try:
+                told.append([subscriber.call("SET", "k", "v"), subscriber.call("GET", "k")])
+            finally:
+                wire.call("CONFIG", "SET", "maxmemory", 0)
+    assert told[0] == told[1]

@@ -62,7 +62,8 @@ CONVERSATIONS: Final[dict[str, list[str]]] = {
         "a: CLIENT TRACKING ON NOPE", "a: CLIENT TRACKING ON BCAST OPTIN", "a: CLIENT TRACKING ON OPTIN OPTOUT",
         "a: CLIENT TRACKING ON REDIRECT x", "a: CLIENT TRACKING ON REDIRECT", "a: CLIENT CACHING YES",
         "a: CLIENT CACHING", "a: CLIENT GETREDIR", "a: CLIENT TRACKING ON REDIRECT {a} REDIRECT {a}",
-        "a: CLIENT TRACKING OFF NOPE",
+        "a: CLIENT TRACKING OFF NOPE", "a: CLIENT TRACKING ON", "a: CLIENT CACHING YES", "a: CLIENT CACHING NO",
+        "a: CLIENT CACHING x", "a: CLIENT TRACKING OFF",
     ],
     "the blocked are told behind their reply": [
         "a: CLIENT TRACKING ON", "a: LRANGE l2 0 -1", "a! BLMOVE l1 l2 LEFT LEFT 0", "b: RPUSH l1 x", "a<", "a<",
