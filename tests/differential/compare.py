@@ -43,7 +43,7 @@ def normal(command: Command, reply: object) -> object:
 def _shape(reply: object) -> object:
     if isinstance(reply, list):
         return [_shape(item) for item in reply]
-    if isinstance(reply, Tagged) and isinstance(reply.value, list):
+    if isinstance(reply, Tagged):
         return Tagged(reply.marker, _shape(reply.value))
     return type(reply) if isinstance(reply, bytes) and not isinstance(reply, Failure) else reply
 
