@@ -156,7 +156,7 @@ class Session(Output):
                     else:
                         reply = call(self.ctx, entry, argv)
             except RedisError as error:
-                self._failed(found, error)
+                self._failed(found, argv, error)
             else:
                 self._answer(entry, argv, reply)
                 if core.blocking.ready:
@@ -204,7 +204,7 @@ class Session(Output):
             return NO_REPLY
         return reply
 
-    def _failed(self, entry: Entry | None, error: RedisError) -> None:
+    def _failed(self, entry: Entry | None, argv: list[bytes], error: RedisError) -> None:
         message = error.message
         client = self.client
         if client.queued is not None and not self.ctx.in_exec:
@@ -214,6 +214,8 @@ class Session(Output):
         if entry is not None and entry.name == "EXEC" and message not in (EXEC_ABORT, EXEC_WITHOUT_MULTI):
             message = b"EXECABORT Transaction discarded because of: " + message.removeprefix(b"ERR ")
             self.core.leave_multi(client)
+            if self.core.monitors:  # they were shown MULTI, and see that it is over
+                self.core.show_to_monitors(client, self.ctx.db.index, argv)
         self._send_error(message)
 
     def _answer(self, entry: Entry, argv: list[bytes], reply: object) -> None:
@@ -311,7 +313,7 @@ class Session(Output):
                 self.ctx.woken_by = None
         except RedisError as error:
             self._unpark()
-            self._failed(entry, error)
+            self._failed(entry, argv, error)
         else:
             if isinstance(reply, Wait):
                 return False

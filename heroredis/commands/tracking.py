@@ -35,7 +35,8 @@ def client_tracking(ctx: Context, status: bytes, *options: bytes) -> Reply:
         raise RedisError(b"ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and then "
                          b"re-enabling it with a different mode.")
     _check_prefixes(prefixes, {} if before is None else before.prefixes)
-    wanted.prefixes.update(dict.fromkeys(prefixes))
+    if wanted.bcast:
+        wanted.prefixes.update(dict.fromkeys(prefixes or [b""]))
     ctx.server.tracking.enable(ctx.client, wanted)
     return OK
 
@@ -71,7 +72,7 @@ def _check_prefixes(prefixes: list[bytes], held: dict[bytes, None]) -> None:
     """No prefix of one client may begin with another."""
     for at, prefix in enumerate(prefixes):
         for other in held:
-            if other != prefix and (other.startswith(prefix) or prefix.startswith(other)):
+            if other.startswith(prefix) or prefix.startswith(other):
                 raise RedisError(b"ERR Prefix '%b' overlaps with an existing prefix '%b'. Prefixes for a single client "
                                  b"must not overlap." % (prefix, other))
         for other in prefixes[at + 1 :]:
@@ -120,4 +121,4 @@ def client_trackinginfo(ctx: Context) -> Reply:
                           (b"broken_redirect", tracked.broken)):
         if present:
             flags.append(name)
-    return Map([(b"flags", Ordered(flags)), (b"redirect", tracked.redirect), (b"prefixes", list(tracked.prefixes))])
+    return Map([(b"flags", Ordered(flags)), (b"redirect", tracked.redirect), (b"prefixes", sorted(tracked.prefixes))])

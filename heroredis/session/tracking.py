@@ -58,8 +58,7 @@ class Tracking(ChangeListener):
         client.tracked = wanted
         client.gates |= TRACKING
         if wanted.bcast:
-            for name in wanted.prefixes or {b"": None}:
-                wanted.prefixes[name] = None
+            for name in wanted.prefixes:
                 self.prefixes.setdefault(name, Prefix()).clients[client] = None
 
     def disable(self, client: Client) -> None:

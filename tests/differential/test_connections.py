@@ -63,6 +63,9 @@ CONVERSATIONS: Final[dict[str, list[str]]] = {
         "c: UNSUBSCRIBE c", "m<", "c: SELECT 0", "m<", "b! BLPOP q 0", "c: PING", "m<", "c: RPUSH q 1",
         "m<", "b<", "m<",
     ],
+    "a monitor sees the end of what is refused": [
+        "m: MONITOR", "a: MULTI", "m<", "a: EXEC x", "m<", "a: MULTI", "m<", "a: GET", "a: EXEC", "m<", "a: EXEC", "m<",
+    ],
     "monitor inside a transaction": ["m: MULTI", "m: MONITOR", "m: EXEC"],
     "a monitor is reset": ["m: MONITOR", "m: RESET", "a: SET k 1", "m: PING"],
     "slow log": [
