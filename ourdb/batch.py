@@ -1,4 +1,4 @@
-"""The open end of a log: records that are appended and not yet written, and the thread that writes them."""
+"""Batches on their way to the disk: what may be in one, and the thread that writes them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,54 @@ from typing import Final
 
 from ourdb.chunk import Chunk
 from ourdb.commit import Commit
-from ourdb.errors import StoreFailed, StoreFull
+from ourdb.errors import InvalidId, NotFound, RecordTooLarge, StoreFailed, StoreFull
+from ourdb.index import Index
+from ourdb.record import DELETED_BIT, HEADER_SIZE, MAX_ID
 
 FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 SYNC_EVERY_S: Final = 1.0
+
+
+def check_batch(items: list[tuple[bytes | None, int]], next_id: int, index: Index, max_record: int) -> int:
+    """Refuse a batch before anything of it is appended; its size. Raises InvalidId, NotFound, RecordTooLarge."""
+    size = HEADER_SIZE * len(items)
+    deletes = False
+    for data, record_id in items:
+        if record_id and not 0 < record_id <= MAX_ID:
+            raise InvalidId(f"id {record_id} is not from 1 to {MAX_ID}")
+        if data is None:
+            deletes = True
+            continue
+        if len(data) > max_record:
+            raise RecordTooLarge(f"{len(data)} bytes are more than {max_record}")
+        size += len(data)
+    if deletes:
+        _check_deletes(items, next_id, index)
+    if size > max_record * 2:
+        raise RecordTooLarge(f"a batch of {size} bytes is more than {max_record * 2}")
+    return size
+
+
+def _check_deletes(items: list[tuple[bytes | None, int]], next_id: int, index: Index) -> None:
+    lives: dict[int, bool] = {}
+    for data, record_id in items:
+        if data is None:
+            if record_id not in lives:
+                must_live(index, record_id)
+            elif not lives[record_id]:
+                raise NotFound(f"no record with id {record_id}")
+        elif record_id == 0:
+            record_id = next_id
+        if record_id >= next_id:
+            next_id = record_id + 1
+        lives[record_id] = data is not None
+
+
+def must_live(index: Index, record_id: int) -> None:
+    """Raises NotFound."""
+    position = index.get(record_id) if record_id > 0 else 0
+    if position == 0 or position & DELETED_BIT:
+        raise NotFound(f"no record with id {record_id}")
 
 
 class Flight:

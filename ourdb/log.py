@@ -12,15 +12,16 @@ from typing import Final
 from librt.threading import Lock
 from librt.time import time
 
-from ourdb.batch import Committer, Flight
+from ourdb.batch import Committer, Flight, check_batch, must_live
 from ourdb.checkpoint import mark_of
 from ourdb.chunk import Chunk, Encoder
 from ourdb.commit import Commit
-from ourdb.errors import CorruptRecord, InvalidId, NotFound, RecordTooLarge, StoreClosed, StoreFailed
+from ourdb.errors import CorruptRecord, InvalidId, RecordTooLarge, StoreClosed, StoreFailed
 from ourdb.record import (
     CONTINUED,
     DELETED_BIT,
     HEADER_SIZE,
+    MAX_ID,
     MORE,
     POSITION_MASK,
     SEGMENT_HEADER_SIZE,
@@ -31,7 +32,6 @@ from ourdb.record import (
 from ourdb.recovery import Recovered
 from ourdb.segment import Segments
 
-MAX_ID: Final = (1 << 48) - 1
 NO: Final = 0
 EVERYSEC: Final = 1
 ALWAYS: Final = 2
@@ -126,14 +126,14 @@ class Log:
         with self.mutex:
             if self._closed or self.committer.failure:
                 self._refuse()
-            self._must_live(record_id)
+            must_live(self.state.index, record_id)
             self._add(TOMBSTONE, 0, record_id, b"")
 
     def append_batch(self, items: list[tuple[bytes | None, int]]) -> list[int]:
         with self.mutex:
             if self._closed or self.committer.failure:
                 self._refuse()
-            size = self._check_batch(items)
+            size = check_batch(items, self.state.next_id, self.state.index, self._max_record)
             self._roll_before(size)
             ids = []
             last = len(items) - 1
@@ -146,36 +146,6 @@ class Log:
                 self._add(TOMBSTONE if data is None else VALUE, flags, record_id, data or b"")
                 ids.append(record_id)
             return ids
-
-    def _check_batch(self, items: list[tuple[bytes | None, int]]) -> int:
-        """Refuse it before anything of it is appended; its size."""
-        size = 0
-        next_id = self.state.next_id
-        living: set[int] = set()
-        for data, record_id in items:
-            if record_id and not 0 < record_id <= MAX_ID:
-                raise InvalidId(f"id {record_id} is not from 1 to {MAX_ID}")
-            if data is None:
-                if record_id in living:
-                    living.remove(record_id)
-                else:
-                    self._must_live(record_id)
-                size += HEADER_SIZE
-                continue
-            if len(data) > self._max_record:
-                raise RecordTooLarge(f"{len(data)} bytes are more than {self._max_record}")
-            size += HEADER_SIZE + len(data)
-            record_id = record_id or next_id
-            next_id = max(next_id, record_id + 1)
-            living.add(record_id)
-        if size > self._max_record * 2:
-            raise RecordTooLarge(f"a batch of {size} bytes is more than {self._max_record * 2}")
-        return size
-
-    def _must_live(self, record_id: int) -> None:
-        position = self.state.index.get(record_id) if record_id > 0 else 0
-        if position == 0 or position & DELETED_BIT:
-            raise NotFound(f"no record with id {record_id}")
 
     def _refuse(self) -> None:
         if self._closed:

@@ -28,6 +28,8 @@ from ourdb.record import (
 from ourdb.segment import Segment, Segments
 
 MAX_DEPTH: Final = 1 << 48
+VIEWED: Final = 16 * 1024
+"""Payloads from this size on are checked where they are and copied once."""
 
 
 class Version:
@@ -78,6 +80,9 @@ class Reader:
         end = start + HEADER_SIZE + size
         if stored != record_id or kind != VALUE or end > segment.mapped:
             return None
+        if size >= VIEWED:
+            with memoryview(mapping) as whole, whole[start + 4 : end] as view:
+                return mapping[start + HEADER_SIZE : end] if crc32(view, segment.salt) == crc else None
         data = mapping[start + 4 : end]
         return data[BODY_SIZE:] if crc32(data, segment.salt) == crc else None
 

@@ -33,6 +33,7 @@ DELETED_BIT: Final = 1 << 61
 """Above every position, and small enough to stay a machine word in compiled code."""
 POSITION_MASK: Final = DELETED_BIT - 1
 OFFSET_MASK: Final = (1 << 32) - 1
+MAX_ID: Final = (1 << 48) - 1
 
 
 class Record:

@@ -20,9 +20,9 @@ from ourdb.commit import Commit
 from ourdb.compact import Compacted, Compaction, Policy
 from ourdb.errors import CorruptRecord, InvalidId, NotFound, OurDBError, ReadOnly, StoreClosed, StoreFailed
 from ourdb.files import Files, Lock
-from ourdb.log import ALWAYS, DURABILITIES, MAX_ID, Log, now_ms
+from ourdb.log import ALWAYS, DURABILITIES, Log, now_ms
 from ourdb.reading import Change, Reader, Version
-from ourdb.record import DELETED_BIT, POSITION_MASK, SEGMENT_HEADER_SIZE
+from ourdb.record import DELETED_BIT, MAX_ID, POSITION_MASK, SEGMENT_HEADER_SIZE
 from ourdb.recovery import Recovered, recover
 from ourdb.segment import ATTEMPTS, Fault, Segments
 from ourdb.snapshot import Snapshots
@@ -297,11 +297,17 @@ class OurDB:
 
     def get_at(self, id: int, time: int) -> bytes:
         """The value as it was at a time (Unix ms). Raises NotFound when there was none, CorruptRecord."""
-        for version in self.get_history(id, MAX_ID):
-            if version.time <= time:
-                if version.data is None:
-                    break
-                return version.data
+        generation = self._segments.generation
+        try:
+            for version in self._versions(id, MAX_ID):
+                if version.time <= time:
+                    if version.data is None:
+                        break
+                    return version.data
+        except CorruptRecord:
+            if self._segments.generation == generation:
+                raise
+            return self.get_at(id, time)  # a compaction has just taken the file away
         raise NotFound(f"no record with id {id} at {time}")
 
     def exists(self, id: int) -> bool:

@@ -44,6 +44,37 @@ def test_the_command_copies_beside_a_writer(tmp_path: Path, capsys: pytest.Captu
         assert contents(tmp_path / "copy") == {1: [b"in use"]}
 
 
+def test_the_command_run_twice_copies_only_what_is_new(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    db, copy = tmp_path / "db", tmp_path / "copy"
+
+    def back_up() -> tuple[int, int, int]:
+        assert main(["backup", str(db), str(copy)]) == 0
+        words = capsys.readouterr().out.split()
+        return int(words[0]), int(words[4].rstrip(",")), int(words[5])
+
+    with OurDB(db, segment_size=20_000) as store:
+        for number in range(1000):
+            store.append(b"%d" % number * 10, number % 300 + 1)
+        store.flush()
+        copied, size, _ = back_up()
+        assert copied == size == sum(path.stat().st_size for path in db.glob("*.db"))
+        assert back_up() == (0, size, 0)
+        store.set(b"new", id=7)
+        assert back_up() == (len(b"new") + 44, size + len(b"new") + 44, 0)
+        store.compact(1)
+        _, compacted, removed = back_up()
+        assert compacted < size
+        assert removed > 0
+        assert sum(path.stat().st_size for path in copy.glob("*.db")) == compacted
+        assert contents(copy) == contents(db)
+    largest = max(copy.glob("*.db"), key=lambda path: path.stat().st_size)
+    damaged = bytearray(largest.read_bytes())
+    damaged[200] ^= 1
+    largest.write_bytes(damaged)
+    assert main(["backup", str(db), str(copy)]) == 1
+    assert f"fault: {largest.name}" in capsys.readouterr().out
+
+
 def test_another_store_is_never_overwritten(tmp_path: Path) -> None:
     for name in ("one", "two"):
         with OurDB(tmp_path / name) as db:

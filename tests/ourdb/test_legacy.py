@@ -91,13 +91,22 @@ def test_ids_and_histories_come_over(tmp_path: Path, key_size: int, dense: bool,
         assert db.faults == []
 
 
-def test_key_mode_keeps_scattered_ids(tmp_path: Path) -> None:
-    original = Original(tmp_path / "old", 4)
+@pytest.mark.parametrize("key_size", [2, 3, 4, 6])
+def test_key_mode_keeps_scattered_ids(tmp_path: Path, key_size: int) -> None:
+    original = Original(tmp_path / "old", key_size)
     for record_id in (7, 70_000, 4_000_000_000):
         original.set(b"%d" % record_id, record_id)
+    if key_size == 6:
+        original.next_file()
+    original.set(b"second", 70_000)
+    original.set(b"gone", 8)
+    original.delete(8)
     with OurDB(tmp_path / "new") as db:
-        assert import_legacy(original.save(incremental=False), db).losses == []
-        assert dict(db.scan()) == {7: b"7", 70_000: b"70000", 4_000_000_000: b"4000000000"}
+        result = import_legacy(original.save(incremental=False), db)
+        assert (result.losses, result.deleted, result.key_size) == ([], 1, key_size)
+        assert dict(db.scan()) == {7: b"7", 70_000: b"second", 4_000_000_000: b"4000000000"}
+        assert [version.data for version in db.get_history(70_000)] == [b"second", b"70000"]
+        assert db.set(b"goes on") == 4_000_000_001
 
 
 def test_what_cannot_be_read_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -133,6 +133,19 @@ def test_bad_input_changes_nothing(tmp_path: Path) -> None:
         OurDB(tmp_path, "sometimes")
 
 
+def test_a_batch_is_refused_as_a_whole(tmp_path: Path) -> None:
+    with OurDB(tmp_path, max_record=200) as db:
+        kept = db.set(b"kept")
+        for refused in ([(b"x", 0), (None, kept), (None, kept)], [(b"x", 0), (None, 0)], [(b"x", 0), (None, 99)],
+                        [(b"x", 0), (b"y", -1)], [(None, kept), (b"x" * 201, 0)]):
+            with pytest.raises((NotFound, InvalidId, RecordTooLarge)):
+                db.set_batch(refused)
+        assert (db.next_id, db.last_lsn, db.get(kept)) == (2, 1, b"kept")
+        items: list[tuple[bytes | None, int]] = [(b"x", 0), (None, 2), (None, kept), (b"again", kept), (b"y", 5)]
+        assert db.set_batch(items) == [2, 2, kept, kept, 5]
+        assert dict(db.scan()) == {kept: b"again", 5: b"y"}
+
+
 def test_ids_of_ones_own_insert_and_push_the_next_id_up(tmp_path: Path) -> None:
     with OurDB(tmp_path) as db:
         assert db.set(b"far", id=1 << 32) == 1 << 32
