@@ -63,12 +63,12 @@ class Tally:
     def knows(self, topic: str) -> bool:
         return topic in self._topics
 
-    def enter(self, topic: str, state: str) -> None:
+    def enter(self, topic: str, state: str, number: int = 1) -> None:
         counts = self._topics.get(topic)
         if counts is None:
             counts = Counts()
             self._topics[topic] = counts
-        counts.add(state, 1)
+        counts.add(state, number)
 
     def restore(self, topic: str, done: int, error: int) -> None:
         """At a start: so many have ended."""

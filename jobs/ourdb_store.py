@@ -11,13 +11,48 @@ import msgspec
 from heroredis.extension import Committing
 from jobs.errors import TooOld
 from jobs.job import Job, decode, encode
-from jobs.job_record import NO_MORE, head_of
+from jobs.job_record import FORMAT, NO_MORE, JobHead, head_of
 from jobs.notes import Note, decode_note, encode_note, is_note
 from jobs.states import ENDED
 from jobs.store import Ended, JobStore
 from ourdb import Commit, CorruptRecord, CursorTooOld, NotFound, OurDB
 
+ARRAY_16: Final = 0xDC
+SHORT_TEXT: Final = 0xA0
+LONGEST_SHORT_TEXT: Final = 0xBF
+ID_ENDS: Final = {0xCC: 6, 0xCD: 7, 0xCE: 9, 0xCF: 13}
+"""Where an id ends in a record, by the byte that says how it is written; MessagePack's, as those above."""
+SHORTEST: Final = 16
+MAX_GROUPS: Final = 10_000
 logger = logging.getLogger("heroredis.jobs")
+
+
+class Group:
+    """Records that begin alike: jobs of one topic in one state, or what is no job."""
+
+    def __init__(self, head: JobHead | None) -> None:
+        self.topic: Final = "" if head is None else head.topic
+        self.state: Final = "" if head is None else head.state
+        self.is_over: Final = head is not None and head.state in ENDED
+        self.is_counted = False
+        """Told once, with `number`, instead of one by one."""
+        self.number = 0
+
+
+def group_of(record: bytes) -> bytes:
+    """Topic and state as they stand in the record of a job; empty for another kind of record, or a long name. It need
+    not decode anything, which counts when there are millions."""
+    if len(record) < SHORTEST or record[0] != ARRAY_16 or record[3] != FORMAT:
+        return b""
+    number = record[4]
+    start = 5 if number < 0x80 else ID_ENDS.get(number, 0)
+    topic = record[start]
+    if not start or not SHORT_TEXT <= topic <= LONGEST_SHORT_TEXT:
+        return b""
+    end = start + 1 + topic - SHORT_TEXT
+    if end >= len(record) or not SHORT_TEXT <= record[end] <= LONGEST_SHORT_TEXT:
+        return b""
+    return record[start : end + 1 + record[end] - SHORT_TEXT]
 
 
 class OurDBStore(JobStore):
@@ -150,17 +185,29 @@ class OurDBStore(JobStore):
     def _by_log(self, ended: Ended) -> Iterator[tuple[int, Job | Note]]:
         """From end to end rather than id by id, and of what has ended no more than it must."""
         kept: list[int] = []
+        groups: dict[bytes, Group] = {}
         seen = 0
         for record_id, record in self.db.scan(order="log"):
             seen += 1
             try:
-                head = None if is_note(record) else head_of(record)
-                if head is None or head.state not in ENDED:
+                name = group_of(record)
+                group = groups.get(name)
+                if group is None:
+                    group = Group(None if is_note(record) else head_of(record))
+                    if name and len(groups) < MAX_GROUPS:
+                        groups[name] = group
+                        group.is_counted = True
+                if not group.is_over:
                     kept.append(record_id)
+                elif group.is_counted and record.endswith(NO_MORE):
+                    group.number += 1
                 else:
-                    ended(head.topic, head.state, None if record.endswith(NO_MORE) else decode(record))
+                    ended(group.topic, group.state, 1, None if record.endswith(NO_MORE) else decode(record))
             except (ValueError, msgspec.MsgspecError) as error:
                 logger.error("record %d cannot be read: %s", record_id, error)
+        for group in groups.values():
+            if group.number:
+                ended(group.topic, group.state, group.number, None)
         if seen < len(self.db):
             for record_id in self.db.ids():
                 self._read(record_id)  # reports what is damaged

@@ -44,7 +44,7 @@ class Recovery(Lifecycle):
 
     def _to_recover(self, handover: Handover | None, now: int) -> Iterator[tuple[int, Job | Note]]:
         if handover is None:
-            ended: Ended = lambda topic, state, job: self._recover_end(topic, state, job, now)  # noqa: E731
+            ended: Ended = lambda topic, state, number, job: self._recover_end(topic, state, number, job, now)  # noqa: E731
             return self.store.unfinished(ended)
         for topic, done, error in handover.ended:
             self.tally.restore(topic, done, error)
@@ -62,9 +62,9 @@ class Recovery(Lifecycle):
         """The records of notes that a start has to read."""
         return self.keys.notes() + [job.more.trail for job in self.live.awake() if job.more.trail]
 
-    def _recover_end(self, topic: str, state: str, job: Job | None, now: int) -> None:
+    def _recover_end(self, topic: str, state: str, number: int, job: Job | None, now: int) -> None:
         """`job` is given where it carries keys."""
-        self.tally.enter(topic, state)
+        self.tally.enter(topic, state, number)
         if job is not None:
             self.keys.restore(job, True, now)
 
@@ -108,7 +108,7 @@ class Recovery(Lifecycle):
     def _put_back(self, job: Job, now: int) -> None:
         """A job that was to be deleted is there still."""
         if job.state in ENDED:
-            self._recover_end(job.topic, job.state, job if job.extra is not None else None, now)
+            self._recover_end(job.topic, job.state, 1, job if job.extra is not None else None, now)
             return
         self.tally.enter(job.topic, job.state)
         self.live[job.job_id] = job

@@ -11,8 +11,8 @@ from jobs.job import Job
 from jobs.notes import Note
 from jobs.states import ENDED
 
-Ended = Callable[[str, str, Job | None], None]
-"""Topic and state, and the job itself where it has extra facts."""
+Ended = Callable[[str, str, int, Job | None], None]
+"""Topic and state, of how many jobs, and the job itself where it has extra facts."""
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -82,7 +82,7 @@ class JobStore:
         jobs and of the notes comes in the order of ids."""
         for record_id, found in self.records():
             if isinstance(found, Job) and found.state in ENDED:
-                ended(found.topic, found.state, None if found.extra is None else found)
+                ended(found.topic, found.state, 1, None if found.extra is None else found)
             else:
                 yield record_id, found
 

@@ -84,7 +84,7 @@ def test_a_start_is_told_of_ends_and_gets_the_rest(store: JobStore) -> None:
     assert on_disk.wait(10)
     ended: list[tuple[str, str, int]] = []
     found = list(store.unfinished(
-        lambda topic, state, job: ended.append((topic, state, 0 if job is None else job.job_id))))
+        lambda topic, state, number, job: ended.extend([(topic, state, 0 if job is None else job.job_id)] * number)))
     assert [(record_id, found.version if isinstance(found, Job) else 0) for record_id, found in found] == [
         (1, 3), (3, 2), (6, 0)]
     assert [end[:2] for end in sorted(ended)] == [("t4", "error"), ("t5", "done")]
@@ -135,3 +135,28 @@ def test_changes_come_in_order_with_their_numbers_once_they_are_durable(store: J
     seen = [(lsn, record_id, type(found).__name__) for lsn, record_id, _, found in store.changes(0)]
     assert seen == [(1, 1, "Job"), (2, 2, "TopicNote"), (3, 1, "Job"), (4, 1, "NoneType")]
     assert [lsn for lsn, _, _, _ in store.changes(2)] == [3, 4]
+
+
+def test_ends_are_counted_whatever_their_ids_and_topics(tmp_path: Path) -> None:
+    db = OurDB(tmp_path, durability="no")
+    store = OurDBStore(db)
+    topics = ["a", "t" * 31, "t" * 32, "t" * 255, "\u00e4" * 40]
+    for start in (1, 120, 250, 65_530, 70_000):
+        if start > db.next_id:
+            db.reserve_ids(start)
+        for number in range(start, start + 12):
+            store.add(Job(job_id=number, topic=topics[number % 5], state=["done", "error", "new"][number % 3]))
+    db.flush()
+    told: dict[tuple[str, str], int] = {}
+
+    def ended(topic: str, state: str, number: int, job: Job | None) -> None:
+        told[topic, state] = told.get((topic, state), 0) + number
+    kept = [record_id for record_id, _ in store.unfinished(ended)]
+    jobs = list(store.newest())
+    assert kept == [job.job_id for job in jobs if job.state == "new"]
+    wanted: dict[tuple[str, str], int] = {}
+    for job in jobs:
+        if job.state != "new":
+            wanted[job.topic, job.state] = wanted.get((job.topic, job.state), 0) + 1
+    assert (told, len(jobs)) == (wanted, 60)
+    store.close()
