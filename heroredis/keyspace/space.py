@@ -26,7 +26,7 @@ class Space:
         self.limits: Final = Limits()
         self.rng: Final = rng or random.Random()
         self.usage: Final = Usage(self.rng)
-        self.usage.started_s = self.moment.now_ms // 1000
+        self.usage.since_s = self.moment.now_ms // 1000
         self.databases: Final = [Database(index, self.changes, self.moment, self.limits, self.usage)
                                  for index in range(count)]
 
@@ -48,8 +48,10 @@ class Space:
         """Note from now on how keys are used, in this way; notes of another kind are given up."""
         before = self.usage.mode
         self.usage.mode = mode
+        if before == OFF:
+            self.usage.since_s = self.moment.now_ms // 1000
         for database in self.databases:
-            if LFU in (before, mode):
+            if LFU in (before, mode) or mode == OFF:
                 database.uses.clear()
             database.noting = mode != OFF
 

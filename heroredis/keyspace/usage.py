@@ -1,7 +1,7 @@
 """When or how often a key was used: what OBJECT IDLETIME and FREQ answer and what eviction chooses by.
 
 Nothing is noted until somebody needs it (a policy by least or least frequent use, or the first OBJECT IDLETIME), for
-a note takes as much room as a small key. A key without a note counts as not used since the start.
+a note takes as much room as a small key. A key without a note counts as not used since noting began.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ class Usage:
         self.mode = OFF
         self.log_factor = 10
         self.decay_minutes = 1
-        self.started_s = 0
+        self.since_s = 0
+        """When noting began: the last use of a key without a note was before that."""
         self._rng: Final = rng
 
     def used(self, note: int, now_ms: int) -> int:
@@ -49,7 +50,7 @@ class Usage:
         return NEW_FREQUENCY if note < 0 else self._decayed(note, now_ms)
 
     def idle_s(self, note: int, now_ms: int) -> int:
-        return max(0, now_ms // 1000 - (self.started_s if note < 0 else note))
+        return max(0, now_ms // 1000 - (self.since_s if note < 0 else note))
 
     def frequency_note(self, counter: int, now_ms: int) -> int:
         return (now_ms // 60000 & _MINUTES) << 8 | counter

@@ -171,6 +171,7 @@ async def test_a_worker_elsewhere_is_quiet_and_grows(tmp_path: Path, gate: Gate)
         worker.resize(-5)
         gate.open(1, 2)
         await until(lambda: manager.stats("gate").done == 2)
+        await until(lambda: factory.server.blocking.count == 1)  # it waits for its next job: one that comes now is its
         worker.quiet()
         await manager.create_job("gate")
         await until(lambda: len(manager.history(3, 9)) == 3)
