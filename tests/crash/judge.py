@@ -58,7 +58,8 @@ def must(holds: bool, verdict: str) -> None:
 
 @dataclass(frozen=True)
 class Line:
-    """What a handler told of itself: `start` before its work, `ack` when the server has taken its result."""
+    """What a handler told of itself: `start` before its work, `wait` when only a kill ends it, `ack` when the server
+    has taken its result."""
 
     kind: str
     job_id: int
@@ -154,6 +155,9 @@ class Judge:
         self._seen: Final[dict[int, list[bytes]]] = {}
         self.damaged: Final[set[int]] = set()
         """Jobs whose records the test itself has damaged: they may be missing, and nothing else."""
+        self.server_killed_at = 0
+        """When the last server was killed. The answer of JOB.FETCH does not wait for the disk: the last attempts before
+        that may be unknown, if nothing of them was acknowledged."""
 
     def store(self) -> dict[int, Job]:
         """Read the store itself, with no server on it; the newest version of each job."""
@@ -207,8 +211,11 @@ class Judge:
         twice = [token for token, count in Counter(line.token for line in starts).items() if count > 1]
         must(not twice, f"attempts were run twice: {twice}")
         tokens = {job_id: {decode(record).token for record in self._seen[job_id]} for job_id in newest}
+        acked = {line.token for line in self._witness.lines if line.kind == "ack"}
         for line in starts:
-            must(line.token in tokens.get(line.job_id, ()), f"a run of job {line.job_id} is not in its history")
+            must(line.token in tokens.get(line.job_id, ())
+                 or (line.at <= self.server_killed_at and line.token not in acked),
+                 f"a run of job {line.job_id} is not in its history")
             _, ended_at = self._account.ended.get(line.job_id, ("", line.at))
             ended_at = min(ended_at, acks.get(line.job_id, ended_at))
             must(line.at <= ended_at, f"job {line.job_id} was started after its end was acknowledged")

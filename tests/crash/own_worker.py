@@ -16,6 +16,7 @@ def main() -> None:
                 params = job["params"].decode()
                 tell("start", job["id"], job["token"], params)
                 if params == "die" and job["attempts"] == 1:
+                    tell("wait", job["id"], job["token"], params)
                     threading.Event().wait()
                 try:
                     client.complete_job(job["id"], "r", job["token"])

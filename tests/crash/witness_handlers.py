@@ -24,6 +24,7 @@ def tell(kind: str, job_id: int, token: str, params: str) -> None:
 def work(job: Job) -> str:
     tell("start", job.job_id, job.token, job.text)
     if job.text == "die" and job.attempts == 1:
+        tell("wait", job.job_id, job.token, job.text)
         threading.Event().wait()
     return f"{job.attempts}"
 
