@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +25,8 @@ WANTED: Final = {DURABLE: 7.0, FASTEST: 3.0}
 BARS: Final = {"embedded_per_s": 120_000, "socket_created_per_s": 40_000, "socket_drained_per_s": 20_000,
                "threads_per_s": 15_000, "processes_per_s": 8000}
 LIMITS: Final = {"idle_embedded_ms": 0.3, "idle_socket_ms": 0.6}
+LAST_BEGIN_S: Final = 240.0
+"""A round that would begin later is left out."""
 QUIET: Final = {"fdatasync_4k_us": 150.0, "load": 0.5}
 """Above these the machine is not the one for which the bars are meant."""
 Found = dict[str, Any]
@@ -105,12 +108,16 @@ def measure(quick: bool = False, names: Sequence[str] = ()) -> Found:
     failures: dict[str, str] = {}
     before = calibration.measure()
     rounds, own = [], []
+    begin = time.monotonic()
     for number in range(count):
+        if number and time.monotonic() - begin > LAST_BEGIN_S:
+            print(f"no time for more than {number} of {count} rounds", flush=True)
+            break
         rounds.append(one_round(commands, share, failures))
         own.append(own_figures(share))
         print(f"round {number + 1} of {count} is over", flush=True)
     found: Found = {
-        "form": "compiled" if is_compiled() else "interpreted", "rounds": count, "before": before,
+        "form": "compiled" if is_compiled() else "interpreted", "rounds": len(rounds), "before": before,
         "after": calibration.measure(), "missing": missing, "failures": failures,
         "versions": {peer.name: versions(peer) for peer in PEERS if peer.name in commands},
         "own": {name: round(statistics.median(one[name] for one in own), 3) for name in own[0]},
