@@ -70,6 +70,16 @@ def test_the_command_works_and_leaves_in_order(server: ServerProcess, spawn: Cal
                        str(tmp_path / "own.py"), "-c", "2", "--name", "far")
         job = done(client, client.create_job("pid"))
         assert (job["result"], job["worker"]) == (str(worker.pid).encode(), "far")
+        worker.send_signal(signal.SIGUSR1)
+        reason = ""
+        while reason != "returned":  # until the signal has come
+            quiet = client.create_job("pid")
+            while len(client.get_history(quiet)) < 3:
+                client.execute("JOB.EVENTS", "$", "BLOCK", 20)
+            reason = client.get_history(quiet)[0]["reason"]
+        worker.send_signal(signal.SIGTTIN)
+        worker.send_signal(signal.SIGUSR2)
+        assert done(client, quiet)["attempts"] == 1
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(30) == 0
 

@@ -211,6 +211,30 @@ async def test_a_remote_worker_tells_how_it_ended(factory: ServerFactory, worker
     assert (ended.state, ended.reason, ended.error) == wanted
 
 
+async def test_a_remote_worker_hears_at_its_next_heartbeat_that_a_job_was_cancelled(factory: ServerFactory,
+                                                                                    tmp_path: Path) -> None:
+    manager = factory.job_manager
+    worker = RemoteWorker(f"unix://{tmp_path}/s", handlers, lease=0.3, name="far")
+    task = asyncio.create_task(worker.run(grace_s=0))
+    active, ended = asyncio.Event(), asyncio.Event()
+    manager.subscribe(lambda job: active.set() if job.state == "active" else None)
+    job = await manager.create_job("for-ever")
+    await asyncio.wait_for(active.wait(), 20)
+    async with asyncio.timeout(20):
+        while not worker.running:  # noqa: ASYNC110 - the answer is on its way
+            await asyncio.sleep(0.005)
+    [attempt] = worker.running
+    attempt.add_done_callback(lambda done: ended.set())
+    await manager.cancel_job(job.job_id, "operator")
+    await asyncio.wait_for(ended.wait(), 20)
+    assert attempt.cancelled()
+    found = await manager.get_job(job.job_id)
+    assert found is not None
+    assert (found.state, found.reason) == ("error", "cancelled")
+    worker.stop()
+    await task
+
+
 async def test_a_remote_worker_that_goes_gives_its_jobs_back(factory: ServerFactory, tmp_path: Path) -> None:
     manager = factory.job_manager
     worker = RemoteWorker(f"unix://{tmp_path}/s", handlers)
