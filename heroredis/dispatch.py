@@ -178,7 +178,7 @@ def _note(ctx: Context, entry: Entry, argv: list[bytes], seconds: float) -> None
 def note_lookups(ctx: Context, entry: Entry, argv: list[bytes]) -> None:
     """Which keys of a read are there; GET counts by itself."""
     command = entry.command
-    if command is None or entry.name == "GET":
+    if command is None or entry.name == "GET" or entry.name == "MEMORY USAGE":
         return
     db = ctx.db
     stats = ctx.server.stats
@@ -191,7 +191,8 @@ def note_lookups(ctx: Context, entry: Entry, argv: list[bytes]) -> None:
     for index in indexes:
         if db.peek(argv[index]) is None:
             stats.misses += 1
-            ctx.server.key_missed(db.index, argv[index])
+            if entry.words == 1:  # OBJECT asks about a key, it does not read it
+                ctx.server.key_missed(db.index, argv[index])
         else:
             stats.hits += 1
 

@@ -119,6 +119,7 @@ COUNTED: Final = [
     "MULTI", "MULTI", "DISCARD", "AUTH x", "INCR k", "INCR k", "INCR k", "TTL none", "TYPE k", "GETDEL none",
     "BLPOP none 0.01", "EXPIRE k 100", "CLIENT KILL ID 0", "SELECT 99", "PUBLISH x y", "DEL k k", "SCAN 0", "KEYS *",
     "STRLEN k", "CONFIG", "CLIENT", "CLIENT NOPE", "DEBUG ERROR X", "DEBUG ERROR", "ACL GETUSER nobody",
+    "OBJECT ENCODING none", "MEMORY USAGE none", "OBJECT ENCODING k", "MEMORY USAGE k",
     "BZPOPMIN none 0.01", "ZADD z 1 a", "BZPOPMAX z 1", "BLMPOP 0.01 1 none LEFT", "BZMPOP 0.01 1 none MIN",
 ]
 

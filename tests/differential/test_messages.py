@@ -102,7 +102,8 @@ WRITES: Final = [
     "ZRANGESTORE zz z 0 -1", "ZUNIONSTORE zz 1 z", "ZINTERSTORE zz 2 z nope", "ZPOPMIN z", "ZADD z 1 a",
     "ZREMRANGEBYSCORE z 0 1", "ZREMRANGEBYRANK z 0 0", "ZADD z 1 a 2 b", "ZPOPMAX z 2", "ZADD z 1 a", "ZMPOP 1 z MIN",
     "ZADD z 1 a", "BZPOPMIN z 1", "ZDIFFSTORE d 1 z", "RPUSH sorted 3 1 2", "SORT sorted STORE result",
-    "SORT nope STORE result", "GET nope", "HGET nope f", "EXISTS nope", "MGET nope s", "SETEX gone 1 1", "TOUCH k",
+    "SORT nope STORE result", "OBJECT ENCODING nope",
+    "MEMORY USAGE nope", "GET nope", "HGET nope f", "EXISTS nope", "MGET nope s", "SETEX gone 1 1", "TOUCH k",
     "FLUSHDB", "SET k 1", "SWAPDB 0 1",
 ]
 
