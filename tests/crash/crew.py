@@ -114,6 +114,12 @@ def torture_workers(server: ServerProcess, witness: Witness, topic: str, crew: C
                     seed: int, every: tuple[int, int], server_deaths: int = 0) -> int:
     """Jobs made, workers killed until all have ended, now and then the server too, and at last; the judge has the last
     word. How many workers died."""
+    with server:  # whatever the verdict is, it does not outlive the test
+        return _torture(server, witness, topic, crew, count, deaths, seed, every, server_deaths)
+
+
+def _torture(server: ServerProcess, witness: Witness, topic: str, crew: Crew | None, count: int, deaths: int,
+             seed: int, every: tuple[int, int], server_deaths: int) -> int:
     rng, account = random.Random(seed), Account()
     judge = Judge(server.data_dir, account, witness)
     torment = Torment(witness, rng, every)
