@@ -17,7 +17,8 @@ SAME = [
     b"ECHO a\x0cb\r\n", b"\x0bPING\r\n", b"PING\x0b\r\n", b"ECHO\ta\r\n", b"PING\r\r\n", b"PI\rNG\r\n",
     b"ECHO 'a'\x0bx\r\n", b'ECHO "\\xZZ"\r\n', b'ECHO "\\x4"\r\n', b'ECHO "\\"\r\n', b"ECHO 'a\\\\'\r\n",
     b"ECHO \xff\xfe\r\n", b"NOPE \xff'\r\n", b"ECHO " + b"a" * 65000 + b"\r\n",
-    PING, b"*0\r\n" + PING, b"*-1\r\n" + PING, b"PING\r\n" + PING + b"PING\r\n", PING + b"QUIT\r\nPING\r\n",
+    PING, b"*0\r\n" + PING, b"*-1\r\n" + PING, b"*-2\r\n" + PING, b"PING\r\n" + PING + b"PING\r\n",
+    PING + b"QUIT\r\nPING\r\n",
     b"*1\r\n$0\r\n\r\n", b"*2\r\n$4\r\nECHO\r\n$0\r\n\r\n", b"*2\r\n$4\r\nECHO\r\n$2\r\n\r\n\r\n",
     b"*01\r\n$4\r\nPING\r\n", b"*1\r\n$04\r\nPING\r\n", b"*+1\r\n$4\r\nPING\r\n", b"*a\r\n", b"*\r\n", b"*1\r\n:4\r\n",
     b"*1\r\nPING\r\n", b"*1\r\n$-1\r\n", b"*1\r\n$x\r\n", b"*1\r\n$\r\n", b"*2147483648\r\n",
@@ -26,7 +27,6 @@ SAME = [
 ]
 DIFFERENT = {
     # Redis takes what it cannot understand for an empty request; heroredis refuses it.
-    b"*-2\r\n" + PING: (b"+PONG\r\n", b"-ERR Protocol error: invalid multibulk length\r\n"),
     b"*1\rX$4\r\nPING\r\n": (b"+PONG\r\n", b"-ERR Protocol error: invalid multibulk length\r\n"),
     # Redis waits for ever for a CR.
     b"*1\n$4\nPING\n": (b"", b"-ERR Protocol error: invalid multibulk length\r\n"),
