@@ -140,14 +140,14 @@ class Steering(Recovery):
         """A job that is not running is no longer found; its versions stay until they are compacted away. `keep_result`:
         it can still be looked up as long as its idempotency key is kept, if it has one."""
         self.store.begin()
-        job = None
+        deleted: list[Job] = []
         try:
-            job = self._checked(job_id, DELETE, None)
-            self._delete(job, by, keep_result)
+            deleted.append(self._checked(job_id, DELETE, None))
+            self._delete(deleted[0], by, keep_result)
         finally:
             commit = self.store.end()
-            if job is not None:
-                self._deleted_by(commit, [job])
+            if deleted:
+                self._deleted_by(commit, deleted)
         return commit
 
     def _deleted_by(self, commit: Committing, jobs: list[Job]) -> None:
