@@ -25,6 +25,7 @@ from heroredis.keyspace.change import GENERIC, LIST, STRING
 from heroredis.keyspace.database import Database
 from heroredis.loading import LoadError, load_handlers
 from heroredis.reply import NULL_ARRAY, OK, Committing, Durable, Error, Map, Reply, Simple, Wait
+from heroredis.session.blocking import Blocking
 from heroredis.session.client import Client
 from heroredis.session.context import Context
 from heroredis.session.core import Core
@@ -43,6 +44,7 @@ __all__ = [
     "PASS",
     "STRING",
     "Args",
+    "Blocking",
     "BulkDone",
     "Client",
     "Clock",

@@ -17,6 +17,8 @@ from heroredis.inline import split_line
 
 SLICE: Final = 32 * 1024
 INLINE_LIMIT: Final = 64 * 1024
+REMEMBERED: Final = 64
+"""Longest inline request that is looked for again."""
 LARGE_FRAME: Final = 1024 * 1024
 NOT_ENOUGH: Final = object()
 
@@ -36,6 +38,9 @@ class RequestReader:
         self._failure: ProtocolError | None = None
         self._returned: list[bytes] | None = None
         self._returned_hot = False
+        self._line = b""
+        """The last inline request, with its end, and its words."""
+        self._words: list[bytes] = []
         self._held_large = False
         self._hiredis = hiredis.Reader(notEnoughData=NOT_ENOUGH)
         self._gets = self._hiredis.gets
@@ -163,7 +168,11 @@ class RequestReader:
     def _take_line(self) -> list[bytes] | None:
         """One inline request; [] for an empty line, None when its end has not come yet."""
         data = self._input
-        stop = data.find(b"\n", self._at)
+        if self._line and data.startswith(self._line, self._at):  # pipelines repeat themselves
+            self._at += len(self._line)
+            return self._words.copy()
+        begin = self._at
+        stop = data.find(b"\n", begin)
         if stop < 0 or stop - self._at > INLINE_LIMIT:
             if len(data) - self._at > INLINE_LIMIT:
                 self._failure = ProtocolError("too big inline request")
@@ -175,4 +184,7 @@ class RequestReader:
         if arguments is None:
             self._failure = ProtocolError("unbalanced quotes in request")
             raise self._failure
+        if stop - begin < REMEMBERED:
+            self._line = data[begin : stop + 1]
+            self._words = arguments.copy()
         return arguments

@@ -199,7 +199,12 @@ class Admission:
         self._ending.discard(job.job_id)
         if commit.error is None:
             self._tell(job)
-        self.on_end(job)
+        if self._someone_waits():
+            self.on_end(job)
+
+    def _someone_waits(self) -> bool:
+        """Whether anybody may wait for the end of a job."""
+        return True
 
     def _not_kept(self, job: Job) -> None:
         """The disk was full: the end of a job is written again."""

@@ -130,6 +130,7 @@ class JobsExtension(Extension):
         manager.defaults_of = self._handlers.defaults
         manager.on_push = self._pushed
         manager.on_end = self._ended
+        manager.blocking = core.blocking
         manager.on_schedule = self._arm
         manager.on_revoke = self._revoke
         manager.later = self._later

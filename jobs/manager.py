@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, cast
 
-from heroredis.extension import Clock, Committing, JobView
+from heroredis.extension import Blocking, Clock, Committing, JobView
 from jobs.accounting import ENOUGH, NOTHING, Accounting, accounted_newest_first
 from jobs.admission import Defer
 from jobs.bulk import Done, bulk
@@ -48,6 +48,8 @@ class JobManager(Steering):
         self.feed: Feed | None = None
         """All changes in order; a server has it."""
         self.search: Final = Search(self.find, self.history, lambda: self.store.next_id() - 1, clock)
+        self.blocking: Blocking | None = None
+        """The connections that wait for something, where there are any."""
         self._ends: Final[dict[int, list[asyncio.Future[None]]]] = {}
         self._awaited: Committing | None = None
         self._awaiting: list[asyncio.Future[None]] = []
@@ -277,6 +279,9 @@ class JobManager(Steering):
         if self.feed is None:
             raise BadOption("there is no feed of events without a server")
         return await self.feed.after(cursor, count, wait)
+
+    def _someone_waits(self) -> bool:
+        return bool(self._ends) or self.blocking is None or self.blocking.count > 0
 
     def release_waiters(self, job_id: int) -> None:
         """The job has ended, on disk too."""

@@ -347,11 +347,14 @@ class WorkerPool:
         while ready and not self.quiet:
             topic = next(iter(ready))
             job = self.manager.claim(topic, worker)
-            del ready[topic]
-            if job is not None:
+            if job is None:
+                del ready[topic]
+                continue
+            if len(ready) > 1:
+                del ready[topic]
                 ready[topic] = None
-                self.manager.store.commit()
-                return job
+            self.manager.store.commit()
+            return job
         return None
 
     async def wait_for_work(self) -> None:
