@@ -11,7 +11,9 @@ import pytest
 
 from jobs.errors import BadOption, InvalidParams
 from jobs.handlers import Handlers, result_bytes
-from jobs.job import Job, decode, encode, to_json
+from jobs.indexer import rests_for
+from jobs.job import Job, decode, encode, replace, to_json
+from jobs.job_record import NAMES, Extra, JobRecord
 from jobs.retry import delay_ms
 
 
@@ -88,6 +90,30 @@ def test_a_result_that_cannot_be_encoded_is_an_error() -> None:
 def test_records_keep_every_field() -> None:
     job = Job(job_id=5, topic="t", params=b"\xff", tags=("a", "b"), error=b"e", version=3, token="x", meta=b"{}")
     assert decode(encode(job)) == job
+
+
+def test_the_class_and_its_record_have_the_same_fields() -> None:
+    assert Job().fields() == msgspec.structs.astuple(JobRecord())
+    numbered = Job(1, 2, "3", "4", "5", b"6", b"7", b"8", b"9", 10, 11, 12, 13, 14, 15, 16, "17", ("18",), 19, 20, "21",
+                   "22", 23, 24, 25, "26", b"27", Extra(28))
+    assert tuple(getattr(numbered, name) for name in NAMES) == numbered.fields()
+
+
+@pytest.mark.parametrize("count", [3, 20, len(NAMES) - 1, len(NAMES), len(NAMES) + 2])
+def test_records_of_fewer_or_more_fields_are_read(count: int) -> None:
+    job = Job(job_id=5, topic="t", params=b"x")
+    fields = [*job.fields(), "of a later version", 1][:count]
+    assert decode(msgspec.msgpack.encode(fields)) == Job(*job.fields()[:count])
+
+
+def test_a_changed_copy_knows_its_fields() -> None:
+    assert replace(Job(job_id=1), topic="u") == Job(job_id=1, topic="u")
+    with pytest.raises(TypeError):
+        replace(Job(), colour="red")
+
+
+def test_the_index_leaves_the_processor_to_a_flood() -> None:
+    assert [rests_for(grown) for grown in (0, 3000, 3001, 60_000, 300_000)] == [1, 1, 3, 3, 30]
 
 
 def test_a_record_of_a_later_format_is_not_guessed_at() -> None:
