@@ -224,8 +224,11 @@ class Admission:
                 if job.extra is not None:
                     self.keys.forget(job)
                 continue
-            self.live[job.job_id] = job
             self.tally.enter(job.topic, NEW)
+            if self.live.held() >= self.limits.held and not 0 < job.run_at <= now:
+                self.live.rest(job.job_id)
+            else:
+                self.live[job.job_id] = job
             if self._stand(job, now):
                 lined_up[job.topic] = None
             if job.extra is not None and job.extra.expires_at:
@@ -246,16 +249,22 @@ class Admission:
     def _stand(self, job: Job, now: int, at_head: bool = False) -> bool:
         """Show a new job and put it in line, or on the schedule; whether it stands in line. Told by `_pushed`."""
         if job.run_at > now:
-            self.queue.show(job)
+            self._show(job)
             self.schedule.add(job.run_at, job.job_id)
             self.on_schedule()
             return False
         if job.run_at:  # a job that stands in line waits for no time, wherever the clock is set
             job = replace(job, run_at=0)
             self.live[job.job_id] = job
-        self.queue.show(job)
+        self._show(job)
         self.queue.push(job, at_head=at_head)
         return True
+
+    def _show(self, job: Job) -> None:
+        if self.live.resting and self.live.rests(job.job_id):
+            self.queue.show_resting(job)
+        else:
+            self.queue.show(job)
 
     # Looking
 

@@ -15,12 +15,15 @@ MAX_LINES: Final = 1000
 
 
 class Limits:
-    """Bytes that params and results may have; losses after which a job is set aside (0 = never)."""
+    """Bytes that params and results may have; losses after which a job is set aside (0 = never); jobs that are held
+    whole in memory before new ones rest in the store."""
 
-    def __init__(self, params: int = 16 * 1024 * 1024, result: int = 16 * 1024 * 1024, losses: int = 3) -> None:
+    def __init__(self, params: int = 16 * 1024 * 1024, result: int = 16 * 1024 * 1024, losses: int = 3,
+                 held: int = 10_000) -> None:
         self.params: Final = params
         self.result: Final = result
         self.losses: Final = losses
+        self.held: Final = held
 
     def check_params(self, params: bytes) -> None:
         if len(params) > self.params:

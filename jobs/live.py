@@ -22,14 +22,15 @@ class Live:
     def rest(self, job_id: int) -> None:
         """This job waits, and its record says all that is to be known of it."""
         self._awake.pop(job_id, None)
-        if not self._rests(job_id):
+        if not self.rests(job_id):
             place = job_id >> 3
             if place >= len(self._bits):
                 self._bits.extend(bytes(max(place + 1 - len(self._bits), len(self._bits) >> 3)))
             self._bits[place] |= 1 << (job_id & 7)
             self.resting += 1
 
-    def _rests(self, job_id: int) -> bool:
+    def rests(self, job_id: int) -> bool:
+        """Whether it is not held, but read when somebody asks."""
         place = job_id >> 3
         return 0 <= place < len(self._bits) and self._bits[place] & 1 << (job_id & 7) != 0
 
@@ -42,13 +43,13 @@ class Live:
     def get(self, job_id: int) -> Job | None:
         """A resting job goes on resting."""
         job = self._awake.get(job_id)
-        if job is None and self.resting and self._rests(job_id):
+        if job is None and self.resting and self.rests(job_id):
             return self._read(job_id)
         return job
 
     def pop(self, job_id: int) -> bool:
         """It lives no longer; whether it did."""
-        if self.resting and self._rests(job_id):
+        if self.resting and self.rests(job_id):
             self._wake(job_id)
             return True
         return self._awake.pop(job_id, None) is not None
@@ -60,12 +61,12 @@ class Live:
         return job
 
     def __setitem__(self, job_id: int, job: Job) -> None:
-        if self.resting and self._rests(job_id):
+        if self.resting and self.rests(job_id):
             self._wake(job_id)
         self._awake[job_id] = job
 
     def __contains__(self, job_id: int) -> bool:
-        return job_id in self._awake or (self.resting > 0 and self._rests(job_id))
+        return job_id in self._awake or (self.resting > 0 and self.rests(job_id))
 
     def __len__(self) -> int:
         return len(self._awake) + self.resting
@@ -83,6 +84,10 @@ class Live:
                     found += [place * 8 + bit for bit in range(8) if byte >> bit & 1]
         found.sort()
         return found
+
+    def held(self) -> int:
+        """How many are held whole."""
+        return len(self._awake)
 
     def awake(self) -> list[Job]:
         return list(self._awake.values())

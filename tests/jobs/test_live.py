@@ -15,6 +15,7 @@ from heroredis.keyspace.space import Space
 from jobs.handlers import Handlers
 from jobs.handover import load, save
 from jobs.job import Job
+from jobs.limits import Limits
 from jobs.live import Live
 from jobs.manager import JobManager
 from jobs.options import JobOptions
@@ -98,6 +99,32 @@ def test_a_resting_job_starts_at_its_time(restarted: World) -> None:
     assert restarted.now(6).run_at == 0
 
 
+def test_new_jobs_rest_once_enough_are_held() -> None:
+    world = World(limits=Limits(held=2))
+    for _ in range(5):
+        world.new()
+    world.new(delay_ms=1000)
+    assert world.manager.live.resting == 4
+    assert [world.claim().job_id for _ in range(4)] == [1, 2, 3, 4]
+    assert (world.manager.live.resting, world.now(4).state) == (2, ACTIVE)
+    world.manager.fail(4, b"", "test", final=True)
+    world.manager.finish(1, b"", "test")
+    world.manager.finish(2, b"", "test")
+    assert world.new().job_id == 7
+    assert world.manager.live.resting == 2
+    world.pass_ms(1000)
+    assert world.queue.waiting("t") == [5, 7, 6]
+    assert (world.now(6).run_at, world.manager.live.resting) == (0, 1)
+
+
+def test_a_job_whose_time_came_while_it_was_written_is_held() -> None:
+    world = World(held=True, limits=Limits(held=0))
+    world.new(delay_ms=10)
+    world.clock.advance(10)
+    world.store.release()
+    assert (world.manager.live.resting, world.queue.waiting("t"), world.now(1).run_at) == (0, [1], 0)
+
+
 def test_a_time_that_has_come_before_the_start_is_over() -> None:
     world = World()
     world.new(delay_ms=1000)
@@ -115,11 +142,11 @@ def test_a_job_of_a_higher_priority_finds_its_place_among_resting_ones(restarted
 class Disk:
     """Store, keyspace and manager as the server has them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, limits: Limits | None = None) -> None:
         self.store = OurDBStore(OurDB(folder, durability="no"))
         self.db = Space(1, ManualClock()).databases[0]
         self.queue = RedisJobManager(self.db, lambda job_id: self.manager.live.get(job_id))
-        self.manager = JobManager(self.store, self.queue, ManualClock(1_000_000), defer)
+        self.manager = JobManager(self.store, self.queue, ManualClock(1_000_000), defer, limits=limits)
         self.manager.recover()
 
     def new(self, **options: object) -> None:
@@ -154,6 +181,24 @@ def test_keys_of_resting_jobs_show_them(tmp_path: Path) -> None:
     disk.manager.cancel(2, "test")
     assert [disk.shown(job_id) is None for job_id in (1, 2, 3, 4)] == [True, True, False, False]
     assert disk.manager.keys.holder("t", b"k", 1_000_000) == 4
+    disk.store.close()
+
+
+def test_keys_of_new_jobs_that_rest_show_them(tmp_path: Path) -> None:
+    disk = Disk(tmp_path, Limits(held=0))
+    for _ in range(3):
+        disk.new()
+    assert disk.manager.live.resting == 3
+    shown = disk.shown(3)
+    assert shown is not None
+    assert (shown["id"], shown["state"]) == (3, NEW)
+    disk.manager.claim("t", "w")
+    shown = disk.shown(1)
+    assert shown is not None
+    assert shown["state"] == ACTIVE
+    disk.manager.finish(1, b"", "test")
+    disk.manager.cancel(2, "test")
+    assert [disk.shown(job_id) is None for job_id in (1, 2, 3)] == [True, True, False]
     disk.store.close()
 
 

@@ -64,10 +64,10 @@ class Lives(RuleBasedStateMachine):
         self.durable = Known()
         self.old_tokens: list[tuple[int, str]] = []
 
-    @initialize(slow=st.booleans())
-    def begin(self, slow: bool) -> None:
+    @initialize(slow=st.booleans(), held=st.sampled_from([0, 2, 10_000]))
+    def begin(self, slow: bool, held: int) -> None:
         self.slow = slow
-        self.world = World(slow, Limits(losses=LOSSES))
+        self.world = World(slow, Limits(losses=LOSSES, held=held))
         self.sync()
 
     # Helpers
