@@ -70,6 +70,7 @@ HOT = [
     "jobs/steer_commands.py",
     "jobs/store.py",
     "jobs/steering.py",
+    "jobs/turns.py",
     "jobs/worker.py",
 ]
 """What a request or a job passes through; the rest is interpreted on purpose (msgspec, pydantic, asyncio glue)."""

@@ -10,12 +10,12 @@ from typing import Any, Final
 
 from jobs import requests
 from jobs.errors import InvalidParams
-from jobs.failure import described, own_backoff_ms, traced
+from jobs.failure import RanTooLong, described, own_backoff_ms, traced
 from jobs.handlers import Handler, result_bytes
 from jobs.job import Job
 from jobs.outcomes import Discard, Outcome, RetryAt, Snooze
 from jobs.requests import JobMap, Request
-from jobs.run import Run
+from jobs.run import Run, line_of
 
 MAX_RESULT: Final = 16 * 1024 * 1024
 
@@ -29,11 +29,11 @@ class Attempt(Run):
         """What is larger is not sent: the server would refuse it."""
         self.report: Callable[[Request[Any]], None] = lambda request: None
 
-    def progress(self, percent: int, text: str = "") -> None:
-        self.report(requests.progress(self.job.job_id, percent, text, self.job.token))
+    def progress(self, percent: float, text: str = "") -> None:
+        self.report(requests.progress(self.job.job_id, int(percent), line_of(text), self.job.token))
 
     def log(self, line: str) -> None:
-        self.report(requests.log(self.job.job_id, line, self.job.token))
+        self.report(requests.log(self.job.job_id, line_of(line), self.job.token))
 
     def run(self, call: Callable[[], object], handler: Handler) -> Request[None]:
         """Call the handler; the request that tells the end. Nothing that a handler raises gets out."""
@@ -64,8 +64,10 @@ class Attempt(Run):
         if isinstance(error, InvalidParams):
             return requests.fail(job.job_id, str(error), job.token, dead=True, reason="invalid")
         wait_ms = own_backoff_ms(handler, job, error)
-        wait = None if wait_ms < 0 else wait_ms / 1000
-        return requests.fail(job.job_id, described(error), job.token, traceback=traced(error), retry_s=wait)
+        is_late = isinstance(error, RanTooLong)
+        return requests.fail(job.job_id, str(error) if is_late else described(error), job.token,
+                             traceback=traced(error), reason="timeout" if is_late else "",
+                             retry_s=None if wait_ms < 0 else wait_ms / 1000)
 
 
 def attempt_of(fetched: JobMap, max_result: int = MAX_RESULT) -> Attempt:

@@ -8,8 +8,16 @@ import traceback
 from jobs.handlers import Handler
 from jobs.job import Job
 from jobs.limits import MAX_ERROR
+from jobs.options import FAR_FUTURE_MS
 
 logger = logging.getLogger("heroredis.jobs")
+
+
+class RanTooLong(TimeoutError):
+    """The time of the attempt is over. Other TimeoutErrors are the handler's own affair."""
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(f"ran longer than {limit_s:g} s")
 
 
 def described(error: BaseException) -> str:
@@ -35,7 +43,7 @@ def own_backoff_ms(handler: Handler | None, job: Job, error: BaseException | Non
     if function is None or error is None:
         return -1
     try:
-        return max(0, round(float(function(job.attempts, error)) * 1000))
+        return max(0, min(round(float(function(job.attempts, error)) * 1000), FAR_FUTURE_MS))
     except Exception:
         # The failure of the job must be told even when the function that spaces attempts is broken.
         logger.exception("the backoff function of topic %s failed; the usual backoff is taken", job.topic)

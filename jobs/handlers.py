@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from types import CodeType
 from typing import Any, Final, get_type_hints
@@ -12,6 +13,7 @@ import msgspec
 from jobs.errors import InvalidParams
 from jobs.job import Job
 from jobs.job_record import DEFAULT_BACKOFF
+from jobs.json_value import json_bytes
 from jobs.middleware import Middleware, Stack
 from jobs.retry import check_backoff
 from jobs.run import Run
@@ -78,14 +80,14 @@ def _typed(job: Job, kind: Any) -> object:
 
 
 def result_bytes(value: object) -> bytes:
-    """A handler's return value as the job's result; TypeError when it cannot be encoded."""
+    """A handler's return value as the job's result; TypeError or ValueError when it cannot be encoded."""
     if value is None:
         return b""
     if isinstance(value, bytes):
         return value
     if isinstance(value, str):
         return value.encode()
-    return msgspec.json.encode(value)
+    return json_bytes(value)
 
 
 class Handlers:
@@ -113,8 +115,9 @@ class Handlers:
         def register(function: Function) -> Function:
             if topic in self._by_topic:
                 raise ValueError(f"topic {topic!r} already has a handler")
-            if retries < 0 or timeout < 0:
-                raise ValueError(f"topic {topic!r}: retries and timeout cannot be negative")
+            if type(retries) is not int or retries < 0 or not 0 <= timeout < math.inf:
+                raise ValueError(f"topic {topic!r}: retries is a whole number, timeout a number of seconds; neither "
+                                 "can be negative")
             self._by_topic[topic] = Handler(topic, function, retries, timeout, backoff, isolation)
             return function
 

@@ -18,6 +18,7 @@ from jobs.job_record import (
     Fields,
     fields_of,
 )
+from jobs.json_value import json_bytes
 from jobs.states import ACTIVE, DONE
 
 
@@ -145,14 +146,15 @@ def decode(record: bytes) -> Job:
 
 
 def params_bytes(params: object) -> bytes:
-    """What a caller gives as params: bytes and text as they are, anything else as JSON; TypeError when it cannot."""
+    """What a caller gives as params: bytes and text as they are, anything else as JSON; TypeError or
+    ValueError when it cannot."""
     if isinstance(params, bytes):
         return params
     if isinstance(params, str):
         return params.encode()
     if isinstance(params, bytearray | memoryview):
         return bytes(params)
-    return msgspec.json.encode(params)
+    return json_bytes(params)
 
 
 def _readable(shown: dict[str, object], name: str, value: bytes | None) -> None:

@@ -14,6 +14,7 @@ from jobs.admission import Admission
 from jobs.errors import BadState, StaleToken, no_job
 from jobs.job import Job, replace
 from jobs.limits import cut
+from jobs.options import FAR_FUTURE_MS
 from jobs.retry import delay_ms
 from jobs.states import (
     ACTIVE,
@@ -131,10 +132,11 @@ class Lifecycle(Admission):
         if reason in NEVER_AGAIN:
             final = True
         if not final and job.state == ACTIVE and job.attempts - job.losses < job.max_attempts:
-            wait = retry_ms if retry_ms >= 0 else delay_ms(job.backoff, job.attempts - job.losses, self._rng)
+            if retry_ms < 0:
+                retry_ms = delay_ms(job.backoff, job.attempts - job.losses, self._rng)
             after = replace(job, state=NEW, reason=Reason.RETRY, error=cut(error), traceback=traceback,
-                            run_at=now + wait, worker="", version=job.version + 1, at=now, by=by, token="",
-                            lease_until=0)
+                            run_at=now + min(retry_ms, FAR_FUTURE_MS), worker="", version=job.version + 1, at=now,
+                            by=by, token="", lease_until=0)
             return self._queue_again(job, after, RETRY)
         if reason == Reason.FAILED and job.state == ACTIVE:
             reason = Reason.DEAD
@@ -147,7 +149,8 @@ class Lifecycle(Admission):
         """active -> new for some time; the attempt does not count."""
         job = self._checked(job_id, SNOOZE, token)
         now = self._clock.now_ms()
-        after = replace(job, state=NEW, reason=Reason.SNOOZED, run_at=now + wait_ms, attempts=job.attempts - 1,
+        after = replace(job, state=NEW, reason=Reason.SNOOZED, run_at=now + min(wait_ms, FAR_FUTURE_MS),
+                        attempts=job.attempts - 1,
                         worker="", version=job.version + 1, at=now, by=by, token="", lease_until=0)
         return self._queue_again(job, after, SNOOZE)
 

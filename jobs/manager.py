@@ -23,7 +23,7 @@ from jobs.limits import Limits
 from jobs.metrics import exposition
 from jobs.middleware import NewJobs, Stack
 from jobs.notes import Note, ScheduleNote
-from jobs.options import PLAIN, JobOptions, Moment, chosen, moment_ms
+from jobs.options import PLAIN, JobOptions, Moment, chosen, milliseconds, moment_ms
 from jobs.query import Query
 from jobs.queue import JobQueue
 from jobs.schedules import Schedules
@@ -207,10 +207,11 @@ class JobManager(Steering):
                            by: str = "api") -> ScheduleNote:
         """Make or replace a schedule: `cron` in a time zone, or `every` so many seconds. Raises BadOption."""
         note = ScheduleNote(
-            name, topic, params_bytes(params), cron=cron, every_ms=round(every * 1000), timezone=timezone,
+            name, topic, params_bytes(params), cron=cron, every_ms=milliseconds("EVERY", every), timezone=timezone,
             missed=missed, start_at=moment_ms(start), paused=paused, priority=priority,
-            retries=-1 if retries is None else retries, backoff=backoff, timeout_ms=round(timeout * 1000),
-            expire_ms=round(expire * 1000), tags=tuple(tags), meta=b"" if meta is None else params_bytes(meta))
+            retries=-1 if retries is None else retries, backoff=backoff, timeout_ms=milliseconds("TIMEOUT", timeout),
+            expire_ms=milliseconds("EXPIRE", expire), tags=tuple(tags),
+            meta=b"" if meta is None else params_bytes(meta))
         await self._committed(self.schedules.set(note, by))
         return self.schedules.need(name)
 

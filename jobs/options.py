@@ -76,7 +76,7 @@ class JobOptions:
             _between("RETRY", self.retries, 0, MAX_RETRIES)
         if self.backoff:
             check_backoff(self.backoff)
-        if len(self.tags) > MAX_TAGS or any(not tag or len(tag) > MAX_TOPIC_BYTES for tag in self.tags):
+        if len(self.tags) > MAX_TAGS or not all(_is_tag(tag) for tag in self.tags):
             raise BadOption(f"give at most {MAX_TAGS} tags of 1 to {MAX_TOPIC_BYTES} characters")
         if self.meta:
             try:
@@ -90,9 +90,30 @@ class JobOptions:
 PLAIN: Final = JobOptions()
 
 
+def _is_tag(tag: object) -> bool:
+    """Text that can be written down; Python programs give other things, too."""
+    return isinstance(tag, str) and 0 < len(tag) <= MAX_TOPIC_BYTES and is_text(tag)
+
+
+def is_text(text: str) -> bool:
+    """Whether it can be encoded; half of a surrogate pair cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _between(name: str, value: int, low: int, high: int) -> None:
+    check_whole(name, value)
     if not low <= value <= high:
         raise BadOption(f"{name} {value} is out of range, give {low} to {high}")
+
+
+def check_whole(name: str, value: object) -> None:
+    """BadOption for what a record could not hold as a whole number: 5.5, True."""
+    if type(value) is not int:
+        raise BadOption(f"{name} {value!r} is no whole number")
 
 
 def check_topic(topic: str) -> str:
@@ -112,11 +133,29 @@ def moment_ms(moment: Moment) -> int:
     """Unix milliseconds, 0 for None."""
     if moment is None:
         return 0
-    return round((moment.timestamp() if isinstance(moment, datetime) else moment) * 1000)
+    return milliseconds("AT", moment.timestamp() if isinstance(moment, datetime) else moment)
 
 
-def _key(key: str | bytes) -> bytes:
-    return key.encode() if isinstance(key, str) else key
+def milliseconds(name: str, seconds: float) -> int:
+    """Seconds of a Python program as whole milliseconds; BadOption for what is no number of them, NaN too."""
+    try:
+        return round(seconds * 1000)
+    except (TypeError, ValueError, OverflowError):
+        raise BadOption(f"{name} {seconds!r} is no number of seconds") from None
+
+
+def _key(key: object) -> bytes:
+    if isinstance(key, str) and is_text(key):
+        return key.encode()
+    if not isinstance(key, bytes):
+        raise BadOption("UNIQUE and IDEMPOTENCY keys are UTF-8 text or bytes")
+    return key
+
+
+def _tags(tags: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(tags, str | bytes):
+        raise BadOption(f"give tags as a list of them, not as {tags!r}")
+    return tuple(tags)
 
 
 def chosen(*, delay: float = 0, run_at: Moment = None, priority: int | None = None, retries: int | None = None,
@@ -125,9 +164,9 @@ def chosen(*, delay: float = 0, run_at: Moment = None, priority: int | None = No
            meta: object = None) -> JobOptions:
     """Options as Python programs give them: times in seconds."""
     return JobOptions(
-        delay_ms=round(delay * 1000), run_at=moment_ms(run_at), timeout_ms=round(timeout * 1000), retries=retries,
-        priority=PLAIN.priority if priority is None else priority, backoff=backoff or "", tags=tuple(tags),
-        meta=b"" if meta is None else params_bytes(meta), expire_ms=round(expire * 1000), unique=_key(unique),
-        unique_ttl_ms=round(unique_ttl * 1000), idempotency=_key(idempotency),
-        idempotency_ms=round(idempotency_ttl * 1000) or IDEMPOTENCY_MS,
+        delay_ms=milliseconds("DELAY", delay), run_at=moment_ms(run_at), timeout_ms=milliseconds("TIMEOUT", timeout),
+        retries=retries, priority=PLAIN.priority if priority is None else priority, backoff=backoff or "",
+        tags=_tags(tags), meta=b"" if meta is None else params_bytes(meta), expire_ms=milliseconds("EXPIRE", expire),
+        unique=_key(unique), unique_ttl_ms=milliseconds("TTL", unique_ttl), idempotency=_key(idempotency),
+        idempotency_ms=milliseconds("KEEP", idempotency_ttl) or IDEMPOTENCY_MS,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from jobs.options import moment_ms
+from jobs.options import FAR_FUTURE_MS, milliseconds, moment_ms
 
 
 class Outcome(Exception):
@@ -16,7 +16,7 @@ class Snooze(Outcome):
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"snoozed for {seconds:g} s")
-        self.wait_ms = max(0, round(seconds * 1000))
+        self.wait_ms = max(0, min(milliseconds("the time of Snooze", seconds), FAR_FUTURE_MS))
 
 
 class Discard(Outcome):
@@ -31,4 +31,4 @@ class RetryAt(Outcome):
 
     def __init__(self, when: datetime | float, why: str = "") -> None:
         super().__init__(why or f"to be tried again at {when}")
-        self.at_ms = moment_ms(when)
+        self.at_ms = max(1, min(moment_ms(when), FAR_FUTURE_MS))

@@ -22,6 +22,7 @@ from heroredis.extension import LoadError, load_handlers
 from jobs import requests
 from jobs.async_client import AsyncClient
 from jobs.attempt import Attempt, attempt_of
+from jobs.failure import RanTooLong
 from jobs.handlers import Handler, Handlers
 from jobs.requests import Request
 from jobs.wire import ClientError, NotConnected, OutcomeUnknown, parse_url
@@ -148,8 +149,6 @@ class RemoteWorker:
             if attempt.is_cancelled:
                 raise
             end = requests.fail(attempt.job.job_id, "the handler cancelled itself", attempt.job.token)
-        except TimeoutError as late:
-            end = self._too_late(handler, attempt, late)
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:
@@ -158,22 +157,23 @@ class RemoteWorker:
         await asyncio.gather(*reports)
         await self._report(end)
 
-    def _too_late(self, handler: Handler, attempt: Attempt, late: TimeoutError) -> Request[None]:
-        limit = self._limit(handler, attempt)
-        if not limit or str(late):
-            return attempt.failed(late, handler)
-        return requests.fail(attempt.job.job_id, f"ran longer than {limit:g} s", attempt.job.token, reason="timeout")
-
     def _limit(self, handler: Handler, attempt: Attempt) -> float:
         return attempt.job.timeout_ms / 1000 if attempt.job.timeout_ms else handler.timeout
 
     async def _call(self, handler: Handler, attempt: Attempt) -> object:
         arguments = handler.arguments(attempt.job, attempt)
-        async with asyncio.timeout(self._limit(handler, attempt) or None):
-            if handler.is_async:
-                return await handler.function(*arguments)
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, handler.function, *arguments)
+        limit = self._limit(handler, attempt)
+        scope = asyncio.timeout(limit or None)
+        try:
+            async with scope:
+                if handler.is_async:
+                    return await handler.function(*arguments)
+                loop = asyncio.get_running_loop()
+                return await loop.run_in_executor(self._threads, handler.function, *arguments)
+        except TimeoutError as error:
+            if not scope.expired():
+                raise
+            raise RanTooLong(limit) from error
 
     async def _report(self, request: Request[Any]) -> None:
         """Sent until it is answered: an attempt that has ended is told again rather than run again."""

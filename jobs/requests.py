@@ -130,7 +130,8 @@ def fail(job_id: int, error: object, token: str = "", *, dead: bool = False, tra
         more += [b"RETRY", _milliseconds(retry_s)]
     if retry_at_ms:
         more += [b"AT", b"%d" % retry_at_ms]
-    return _ending(b"JOB.FAIL", job_id, error, token, *more)
+    text = error.encode("utf-8", "replace") if isinstance(error, str) else error
+    return _ending(b"JOB.FAIL", job_id, text, token, *more)
 
 
 def with_usage(end: Request[None], cpu_us: int, max_rss: int) -> Request[None]:
@@ -158,7 +159,7 @@ def progress(job_id: int, percent: int, text: str, token: str = "") -> Request[N
 
 
 def log(job_id: int, line: str, token: str = "") -> Request[None]:
-    return _ending(b"JOB.LOG", job_id, line, token)
+    return _ending(b"JOB.LOG", job_id, line.encode("utf-8", "replace"), token)
 
 
 def act(command: str, job_id: int, *more: str) -> Request[None]:

@@ -9,16 +9,21 @@ from jobs.errors import BadOption
 
 _FIX: Final = "give fixed:MS, exp:MS[:MAX[:JITTER%]] or list:MS,MS,..."
 _LONGEST_MS: Final = 10 * 365 * 86_400_000
+_DIGITS: Final = 18
+_LONGEST: Final = 4096
+"""Characters of a spec: it is kept with every job."""
 
 
 def _number(text: str, spec: str, most: int = _LONGEST_MS) -> int:
-    if not text.isdigit() or int(text) > most:
+    if not text.isdecimal() or len(text) > _DIGITS or int(text) > most:
         raise BadOption(f"backoff {spec!r} cannot be read: {_FIX}")
     return int(text)
 
 
 def check_backoff(spec: str) -> str:
     """The spec itself; BadOption when it cannot be read."""
+    if not isinstance(spec, str) or len(spec) > _LONGEST:
+        raise BadOption(f"a backoff is text of up to {_LONGEST} characters: {_FIX}")
     delay_ms(spec, 1, random.Random(0))
     return spec
 

@@ -14,6 +14,12 @@ from jobs.job import Job
 logger = logging.getLogger("heroredis.jobs")
 
 
+def line_of(text: object) -> str:
+    """What a handler gives as text, which may be anything, as text that can be kept."""
+    said = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+    return said.encode("utf-8", "replace").decode()
+
+
 class Reports:
     """The manager's part that a run needs."""
 
@@ -31,8 +37,8 @@ class Run:
         self.is_cancelled = False
         """Whether the job was taken away: a long handler in a thread looks at it now and then, and returns."""
 
-    def progress(self, percent: int, text: str = "") -> None:
-        """How far it is, 0 to 100, with a word about it. Shown at once, and an event."""
+    def progress(self, percent: float, text: str = "") -> None:
+        """How far it is, 0 to 100 (kept as a whole number), with a word about it. Shown at once, and an event."""
         raise NotImplementedError
 
     def log(self, line: str) -> None:
@@ -50,11 +56,13 @@ class EmbeddedRun(Run):
         self._loop: Final = loop
         self._thread: Final = threading.get_ident()
 
-    def progress(self, percent: int, text: str = "") -> None:
-        self._do(lambda: self._reports.progress(self.job.job_id, percent, text, self._worker, self.job.token))
+    def progress(self, percent: float, text: str = "") -> None:
+        whole, said = int(percent), line_of(text)
+        self._do(lambda: self._reports.progress(self.job.job_id, whole, said, self._worker, self.job.token))
 
     def log(self, line: str) -> None:
-        self._do(lambda: self._reports.log(self.job.job_id, line, self._worker, self.job.token))
+        said = line_of(line)
+        self._do(lambda: self._reports.log(self.job.job_id, said, self._worker, self.job.token))
 
     def _do(self, report: Callable[[], object]) -> None:
         if threading.get_ident() == self._thread:

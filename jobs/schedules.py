@@ -16,7 +16,7 @@ from jobs.errors import BadOption, JobRefused, Refused
 from jobs.notes import ScheduleNote
 from jobs.options import MAX_TOPIC_BYTES, JobOptions, check_topic
 from jobs.steering import Steering
-from jobs.timetable import Cron, Every, Timetable
+from jobs.timetable import Cron, Every, Timetable, check_start
 
 logger = logging.getLogger("heroredis.jobs")
 MISSED: Final = ("skip", "once", "all")
@@ -74,6 +74,7 @@ class Schedules:
             raise BadOption(f"a schedule's name has 1 to {MAX_TOPIC_BYTES} bytes")
         if bool(note.cron) == bool(note.every_ms):
             raise BadOption("give CRON or EVERY")
+        check_start(note.start_at)
         if note.missed not in MISSED:
             raise BadOption(f"MISSED {note.missed!r} does not exist, give one of {', '.join(MISSED)}")
         options_of(note, 0).check()

@@ -19,6 +19,7 @@ from jobs.keys import Holder
 from jobs.lifecycle import SLICE
 from jobs.limits import MAX_LINE, MAX_LINES, Limits
 from jobs.notes import KeyNote, Note, TopicNote, TrailNote
+from jobs.options import check_whole
 from jobs.promise import Promise
 from jobs.queue import JobQueue
 from jobs.recovery import Recovery
@@ -113,6 +114,7 @@ class Steering(Recovery):
         job = self._checked(job_id, EDIT, None)
         if params is not None:
             self.limits.check_params(params)
+        check_whole("PRIORITY", priority)
         if not -1 <= priority <= 255:
             raise BadOption(f"PRIORITY {priority} is out of range, give 0 to 255")
         stood = priority not in (-1, job.priority) and self.queue.remove(job)
@@ -271,6 +273,7 @@ class Steering(Recovery):
     def progress(self, job_id: int, percent: int, text: str, by: str, token: str | None = None) -> Committing:
         """How far a running attempt is, with a word about it."""
         job = self._checked(job_id, REPORT, token)
+        check_whole("progress", percent)
         if not 0 <= percent <= 100:
             raise BadOption(f"progress {percent} is out of range, give 0 to 100")
         extra = job.extra or NO_EXTRA

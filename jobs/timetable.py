@@ -15,6 +15,8 @@ from jobs.errors import BadOption
 
 SHORTEST_MS: Final = 10
 LONGEST_MS: Final = 10 * 365 * 86_400_000
+LATEST_MS: Final = 250_000_000_000_000
+"""In the year 9892: after that dates have no names."""
 MACROS: Final = {
     "@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *", "@monthly": "0 0 1 * *", "@weekly": "0 0 * * 0",
     "@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@hourly": "0 * * * *",
@@ -79,6 +81,11 @@ class Cron:
             return 0
         last = round(found.timestamp() * 1000)
         return last if last >= self._start else 0
+
+
+def check_start(start: int) -> None:
+    if start > LATEST_MS:
+        raise BadOption(f"START {start} is out of range, give up to {LATEST_MS}")
 
 
 def zone_of(name: str) -> tzinfo:

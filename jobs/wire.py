@@ -10,7 +10,8 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 import hiredis
-import msgspec
+
+from jobs.json_value import json_bytes
 
 DEFAULT_PORT: Final = 6379
 NOT_ENOUGH: Final = object()
@@ -103,7 +104,7 @@ def as_bytes(value: object) -> bytes:
         return value.encode()
     if isinstance(value, bytearray | memoryview):
         return bytes(value)
-    return msgspec.json.encode(value)
+    return json_bytes(value)
 
 
 def as_text(value: object) -> str:

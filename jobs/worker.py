@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from jobs.errors import InvalidParams, JobRefused, Refused
-from jobs.failure import described, facts_of, own_backoff_ms, traced
+from jobs.failure import RanTooLong, described, facts_of, own_backoff_ms, traced
 from jobs.handlers import Handler, Handlers, result_bytes
 from jobs.job import Job
 from jobs.limits import MAX_ERROR
@@ -21,14 +20,13 @@ from jobs.middleware import Stack
 from jobs.outcomes import Outcome, RetryAt, Snooze
 from jobs.run import EmbeddedRun, Reports, Run
 from jobs.states import DISCARD, Reason
+from jobs.turns import Turns
 from jobs.watchdog import Watchdog
 
 logger = logging.getLogger("heroredis.jobs")
 BEAT_S: Final = 0.2
-TURN_S: Final = 0.005
-"""How long the workers together run jobs before they let the loop do something else."""
-LOOK_EVERY: Final = 8
-"""Jobs between two looks at the time."""
+AGAIN_S: Final = 0.1
+"""After which a worker that has failed is replaced."""
 
 
 class JobWorker:
@@ -110,10 +108,8 @@ class JobWorker:
             self._fail(job, str(error), None, Reason.INVALID, final=True)
         elif isinstance(error, Outcome):
             self._steered(job, error)
-        elif isinstance(error, TimeoutError):
-            limit = self._limit(handler, job)
-            text = f"ran longer than {limit:g} s" if limit and not str(error) else f"TimeoutError: {error}"
-            self._fail(job, text, error, Reason.TIMEOUT if limit else Reason.FAILED, handler)
+        elif isinstance(error, RanTooLong):
+            self._fail(job, str(error), error, Reason.TIMEOUT, handler)
         elif isinstance(error, asyncio.CancelledError):
             self._interrupted(job)
         elif isinstance(error, KeyboardInterrupt | GeneratorExit):
@@ -141,13 +137,21 @@ class JobWorker:
             self.run_of_job = EmbeddedRun(job, self.name, self._pool.reports, asyncio.get_running_loop())
         arguments = handler.arguments(job, self.run_of_job)
         limit = self._limit(handler, job)
-        if handler.is_async:
-            async with asyncio.timeout(limit or None):
-                return await handler.function(*arguments)
+        scope = asyncio.timeout(limit or None)
+        try:
+            async with scope:
+                if handler.is_async:
+                    return await handler.function(*arguments)
+                return await self._in_thread(handler, job, arguments)
+        except TimeoutError as error:
+            if not scope.expired():
+                raise
+            raise RanTooLong(limit) from error
+
+    async def _in_thread(self, handler: Handler, job: Job, arguments: list[object]) -> object:
         stack = self._pool.stack
         function = handler.function if stack is None else stack.in_thread(job, handler.function)
-        call = asyncio.get_running_loop().run_in_executor(self._pool.threads(), function, *arguments)
-        return await (asyncio.wait_for(call, limit) if limit else call)
+        return await asyncio.get_running_loop().run_in_executor(self._pool.threads(), function, *arguments)
 
     def revoke(self, task: asyncio.Task[None]) -> None:
         """The job was taken away: stop its coroutine, tell its thread."""
@@ -193,46 +197,6 @@ class JobWorker:
             logger.warning("the failure of job %d came too late: %s", job.job_id, refused.text, extra=facts_of(job))
 
 
-class Turns:
-    """The workers' share of each turn of the loop. When it is used up one worker waits for the next turn; the others
-    that come lie down until it wakes them."""
-
-    def __init__(self, now: Callable[[], float]) -> None:
-        self._now: Final = now
-        self._is_open = False
-        self._is_over = False
-        self._someone_waits = False
-        self._until = 0.0
-        self._jobs = 0
-
-    def is_over(self) -> bool:
-        if not self._is_open:
-            self._is_open = True
-            self._is_over = False
-            self._until = self._now() + TURN_S
-            asyncio.get_running_loop().call_soon(self._close)
-            return False
-        self._jobs += 1
-        if not self._is_over and self._jobs % LOOK_EVERY == 0:
-            self._is_over = self._now() >= self._until
-        return self._is_over
-
-    def _close(self) -> None:
-        self._is_open = False
-
-    async def next(self, lie_down: Callable[[], Awaitable[None]]) -> bool:
-        """Whether the worker may go on, in the next turn."""
-        if self._someone_waits:
-            await lie_down()
-            return False
-        self._someone_waits = True
-        try:
-            await asyncio.sleep(0)
-        finally:
-            self._someone_waits = False
-        return True
-
-
 class WorkerPool:
     """The workers of one server, and the topics where work waits."""
 
@@ -269,15 +233,40 @@ class WorkerPool:
             self._begin(worker)
         self._poll()
 
+    def _add(self) -> None:
+        if not self.stopping:
+            self._last_number += 1
+            self.workers.append(JobWorker(f"worker-{self._last_number}", self))
+            self._begin(self.workers[-1])
+
     def _begin(self, worker: JobWorker) -> None:
         task = asyncio.get_running_loop().create_task(worker.run(), name=worker.name)
         self._tasks.append(task)
         task.add_done_callback(lambda ended: self._left(worker, task))
 
     def _left(self, worker: JobWorker, task: asyncio.Task[None]) -> None:
-        if worker.is_retired:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self.stopping:
+            self._fell(worker, error)
+        elif worker.is_retired:
             self.workers.remove(worker)
             self._tasks.remove(task)
+
+    def _fell(self, worker: JobWorker, error: BaseException) -> None:
+        """It has failed outside of any handler: its job fails with that, and another one takes its place."""
+        job = worker.job
+        facts = {} if job is None else facts_of(job)
+        logger.error("%s failed, and is replaced", worker.name, exc_info=error, extra=facts)
+        place = self.workers.index(worker)
+        self.workers.pop(place)
+        self._tasks.pop(place)
+        if not worker.is_retired:
+            asyncio.get_running_loop().call_later(AGAIN_S, self._add)
+        if job is not None:
+            try:
+                self.manager.fail(job.job_id, described(error).encode("utf-8", "replace"), worker.name, job.token)
+            except Exception:
+                logger.exception("the failure of job %d could not be kept", job.job_id, extra=facts_of(job))
 
     def size(self) -> int:
         """Workers, without those that end after their job."""
@@ -291,10 +280,7 @@ class WorkerPool:
         if not self.workers and count and self.handlers.topics():
             self.watchdog.start()
         for _ in range(count - len(staying)):
-            self._last_number += 1
-            added = JobWorker(f"worker-{self._last_number}", self)
-            self.workers.append(added)
-            self._begin(added)
+            self._add()
         if self._executor is not None:
             self._executor.shutdown(wait=False)  # what it runs goes on
             self._executor = None

@@ -22,16 +22,17 @@ from jobs.manager import JobManager
 from jobs.memory_store import MemoryStore
 from jobs.outcomes import Discard, RetryAt, Snooze
 from jobs.run import Run
+from jobs.store import JobStore
 from jobs.watchdog import Watchdog
 
 
 @asynccontextmanager
 async def working(handlers: Handlers, limits: Limits | None = None, clock: Clock | None = None,
-                  workers: int = 2) -> AsyncIterator[JobManager]:
+                  workers: int = 2, open_store: Callable[[], JobStore] = MemoryStore) -> AsyncIterator[JobManager]:
     """A manager over memory with embedded workers, on a clock that stands still."""
     server = Server(clock or ManualClock(1_000_000))
     jobs = JobsExtension(path=Path("unused"), durability="always", workers=workers, poll_interval_s=60,
-                         handlers=handlers, open_store=MemoryStore, limits=limits)
+                         handlers=handlers, open_store=open_store, limits=limits)
     server.bind(asyncio.get_running_loop())
     server.add_extension(jobs)
     await server.start()
