@@ -146,11 +146,14 @@ def until_ms(text: bytes, now_ms: int) -> int:
 
 
 def random_count(text: bytes) -> int:
-    """How many random elements are wanted. Negative: so many with repetitions, whose number nothing else bounds."""
-    count = integer_between(text, -MAX_INT, MAX_INT)
+    """How many random elements are wanted; negative: so many with repetitions."""
+    return integer_between(text, -MAX_INT, MAX_INT)
+
+
+def check_repetitions(count: int) -> None:
+    """Nothing else bounds how many random elements with repetitions are answered when there are any."""
     if count < -MOST_REPEATED:
         raise RedisError(b"ERR value is out of range")
-    return count
 
 
 def raw(text: bytes) -> bytes:

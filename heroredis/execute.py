@@ -207,6 +207,8 @@ class Session(Output):
     def _failed(self, entry: Entry | None, argv: list[bytes], error: RedisError) -> None:
         message = error.message
         client = self.client
+        if entry is None or entry.children is not None:  # there is no such command
+            self.core.stats.commands -= 1
         if client.queued is not None and not self.ctx.in_exec:
             client.abort_multi = True
         elif client.tracked is not None and not (entry is not None and entry.name.startswith("CLIENT")):

@@ -78,7 +78,9 @@ class Connection:
         session = self._session
         if session is None or session.closed:
             return
-        self._core.stats.bytes_in += len(data)
+        stats = self._core.stats
+        stats.bytes_in += len(data)
+        stats.reads += 1
         if session.is_fresh and data.startswith(HTTP_WORDS):
             self._refuse_http()
             return
@@ -107,7 +109,9 @@ class Connection:
     def _write(self, data: bytes) -> None:
         transport = self._transport
         if transport is not None:
-            self._core.stats.bytes_out += len(data)
+            stats = self._core.stats
+            stats.bytes_out += len(data)
+            stats.writes += 1
             transport.write(data)
 
     def pause_writing(self) -> None:

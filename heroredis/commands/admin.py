@@ -34,11 +34,17 @@ def _check_mode(options: tuple[bytes, ...]) -> None:
         raise syntax()
 
 
+def _flush(ctx: Context, index: int | None, mode: tuple[bytes, ...]) -> None:
+    removed = ctx.server.space.flush(index)
+    if mode[0].upper() == b"ASYNC" if mode else ctx.server.parameters.is_on("lazyfree-lazy-user-flush"):
+        ctx.server.stats.lazily_freed += removed
+
+
 @command("FLUSHDB", "Remove all keys of the database, except owned ones.", group="server", since="1.0.0",
          flags="write", complexity="O(N)")
 def flushdb(ctx: Context, *mode: bytes) -> Reply:
     _check_mode(mode)
-    ctx.server.space.flush(ctx.db.index)
+    _flush(ctx, ctx.db.index, mode)
     ctx.server.tracking.flushed()
     return OK
 
@@ -47,7 +53,7 @@ def flushdb(ctx: Context, *mode: bytes) -> Reply:
          flags="write", complexity="O(N)")
 def flushall(ctx: Context, *mode: bytes) -> Reply:
     _check_mode(mode)
-    ctx.server.space.flush(None)
+    _flush(ctx, None, mode)
     ctx.server.tracking.flushed()
     return OK
 

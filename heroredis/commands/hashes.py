@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from heroredis.args import MAX_INT, MIN_INT, integer, random_count, read_int
+from heroredis.args import MAX_INT, MIN_INT, check_repetitions, integer, random_count, read_int
 from heroredis.command import FIRST, command
 from heroredis.errors import NAN_OR_INFINITY, NOT_FLOAT, OVERFLOW, RedisError, syntax
 from heroredis.keyspace.change import GENERIC, HASH
@@ -184,11 +184,12 @@ def hrandfield(ctx: Context, key: bytes, *options: bytes) -> Reply:
     count = random_count(options[0])
     if len(options) > 2 or (len(options) == 2 and options[1].upper() != b"WITHVALUES"):
         raise syntax()
-    if len(options) == 2 and count > MAX_INT // 2:
+    if len(options) == 2 and abs(count) > MAX_INT // 2:
         raise RedisError(b"ERR value is out of range")
     found = ctx.db.find_hash(key)
     if found is None or count == 0:
         return EMPTY
+    check_repetitions(count)
     names = list(found.fields)
     chosen = rng.sample(names, min(count, len(names))) if count > 0 else rng.choices(names, k=-count)
     if len(options) == 1:

@@ -18,6 +18,8 @@ from heroredis.types.string import Rendered, as_bytes
 
 STRING_TYPE: Final = Simple(b"string")
 NO_TYPE: Final = Simple(b"none")
+EASILY_FREED: Final = 64
+"""Redis frees what has more elements beside its loop."""
 
 
 def type_of(value: Value | None) -> Simple:
@@ -43,7 +45,10 @@ def del_(ctx: Context, key: bytes, *keys: bytes) -> Reply:
 def unlink(ctx: Context, key: bytes, *keys: bytes) -> Reply:
     removed = 0
     for name in (key, *keys):
-        if ctx.db.lookup(name) is not None:
+        value = ctx.db.lookup(name)
+        if value is not None:
+            if isinstance(value, Container) and not value.packed and value.size() > EASILY_FREED:
+                ctx.server.stats.lazily_freed += 1
             ctx.db.remove(name)
             ctx.db.changed(name, "del", GENERIC)
             removed += 1

@@ -20,13 +20,13 @@ def save(ctx: Context) -> Reply:
 def bgsave(ctx: Context, *schedule: bytes) -> Reply:
     if len(schedule) > 1 or (schedule and schedule[0].upper() != b"SCHEDULE"):
         raise syntax()
-    return Simple(ctx.server.keeper.background_save(bool(schedule)))
+    return Simple(ctx.server.keeper.background_save(bool(schedule), ctx.in_exec))
 
 
 @command("BGREWRITEAOF", "Rewrite the append-only files in the background.", group="server", since="1.0.0",
          flags="admin noscript no_async_loading", complexity="O(1)")
 def bgrewriteaof(ctx: Context) -> Reply:
-    return Simple(ctx.server.keeper.rewrite())
+    return Simple(ctx.server.keeper.rewrite(ctx.in_exec))
 
 
 @command("LASTSAVE", "Unix time of the last save that succeeded.", group="server", since="1.0.0",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from heroredis.args import natural, random_count
+from heroredis.args import check_repetitions, natural, random_count
 from heroredis.command import FIRST, FIRST_TWO, command
 from heroredis.errors import syntax
 from heroredis.keyspace.change import GENERIC, SET
@@ -157,6 +157,7 @@ def srandmember(ctx: Context, key: bytes, *count: bytes) -> Reply:
     found = ctx.db.find_set(key)
     if found is None or wanted == 0:
         return EMPTY
+    check_repetitions(wanted)
     if wanted < 0:
         return [found.choose(rng) for _ in range(-wanted)]
     if wanted >= found.size():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from heroredis.args import MAX_INT, random_count, read_float
+from heroredis.args import MAX_INT, check_repetitions, random_count, read_float
 from heroredis.command import FIRST, command
 from heroredis.encoding import shown_double
 from heroredis.errors import NOT_FLOAT, RedisError, syntax
@@ -222,11 +222,12 @@ def zrandmember(ctx: Context, key: bytes, *options: bytes) -> Reply:
     count = random_count(options[0])
     if len(options) > 2 or (len(options) == 2 and options[1].upper() != b"WITHSCORES"):
         raise syntax()
-    if len(options) == 2 and count > MAX_INT // 2:
+    if len(options) == 2 and abs(count) > MAX_INT // 2:
         raise RedisError(b"ERR value is out of range")
     found = ctx.db.find_zset(key)
     if found is None or count == 0:
         return EMPTY
+    check_repetitions(count)
     if count < 0:
         names = [found.choose(rng) for _ in range(-count)]
     elif count >= found.size():

@@ -62,6 +62,7 @@ class Space:
     def swap(self, one: int, two: int) -> None:
         """Exchange two databases; who watches or waits is told of what goes and of what comes."""
         if one == two:
+            self.changes.dirty += 1  # as Redis counts it
             return
         self.changes.flushed(one)
         self.changes.flushed(two)

@@ -7,6 +7,7 @@ it no longer names is removed: after a crash at any step the old set or the new 
 from __future__ import annotations
 
 import logging
+import re
 from typing import Final
 
 from heroredis.persistence.files import File, Files, write_whole
@@ -40,6 +41,8 @@ class Folder:
         self.base_size = 0
         self.old_size = 0
         """Bytes of the increments before the one that grows."""
+        self._taken = 0
+        """The highest number of a file that no manifest names."""
         self._parent: Final = parent
         self._stem: Final = stem
 
@@ -52,18 +55,26 @@ class Folder:
         present = files.names()
         if name in present:
             self.manifest = self._read(name)
+            if not self.manifest.parts:
+                self._note_strays(present)
             base = self.manifest.base
             if base is not None and base.name == self._stem and self._stem not in present:
                 self._take_single_file()
             return
-        numbered = [each for each in present if each.startswith(self._stem + ".") and each.endswith(".aof")]
-        if numbered:
-            raise RecoveryError(f"there is no {name}, but {numbered[0]} is there; restore the manifest, or move the "
-                                "files away to start empty")
+        self._note_strays(present)
         if self._stem in self._parent.names():
             files.make_folder()
             self._install(Manifest([Part(self._stem, 1, BASE)]))
             self._take_single_file()
+
+    def _note_strays(self, present: list[str]) -> None:
+        """Files that no manifest names count for nothing, as in Redis; unlike there, they are never written over."""
+        shape = re.compile(re.escape(self._stem) + r"\.(\d{1,18})\.(?:base|incr)\.(?:aof|rdb)")
+        strays = {each: int(found[1]) for each in present if (found := shape.fullmatch(each))}
+        if strays:
+            self._taken = max(strays.values())
+            logger.warning("no %s names %s: they are left alone and not loaded",
+                           manifest_name(self._stem), ", ".join(sorted(strays)))
 
     def _read(self, name: str) -> Manifest:
         file = self.files.open(name)
@@ -106,7 +117,8 @@ class Folder:
         """An increment, and an empty base where there is none."""
         parts = list(self.manifest.parts)
         if not parts:
-            parts.append(Part(base_name(self._stem, 1), 1, BASE))
+            number = self._next_base()
+            parts.append(Part(base_name(self._stem, number), number, BASE))
             self.files.open(parts[0].name, write=True, create=True).close()
         parts.append(self._next_increment())
         self.files.open(parts[-1].name, write=True, create=True).close()
@@ -114,8 +126,11 @@ class Folder:
         self._install(Manifest(parts))
 
     def _next_increment(self) -> Part:
-        number = self.manifest.next_increment()
+        number = max(self.manifest.next_increment(), self._taken + 1)
         return Part(increment_name(self._stem, number), number, INCREMENT)
+
+    def _next_base(self) -> int:
+        return max(self.manifest.next_base(), self._taken + 1)
 
     def _measure(self) -> None:
         self.base_size = 0
@@ -152,7 +167,8 @@ class Folder:
     def finish_base(self, size: int, growing: str) -> None:
         """The rewritten base, which is synced, takes the place of all files but `growing` (empty = of all)."""
         manifest = self.manifest
-        base = Part(base_name(self._stem, manifest.next_base()), manifest.next_base(), BASE)
+        number = self._next_base()
+        base = Part(base_name(self._stem, number), number, BASE)
         kept = [part for part in manifest.increments if part.name == growing]
         if growing and not kept:
             kept = [self._next_increment()]

@@ -7,6 +7,7 @@ unusual bytes stands in double quotes with backslash escapes. Lines that begin w
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from heroredis.inline import split_line
@@ -15,6 +16,8 @@ BASE: Final = "b"
 INCREMENT: Final = "i"
 HISTORY: Final = "h"
 PLAIN: Final = re.compile(rb"[!-~]+")
+LEADING_NUMBER: Final = re.compile(rb"\s*[+-]?[0-9]{1,18}")
+LONGEST_LINE: Final = 1024
 
 
 class ManifestError(Exception):
@@ -91,34 +94,46 @@ def _quoted(name: str) -> bytes:
 
 
 def read_manifest(data: bytes) -> Manifest:
-    """Raises ManifestError with the number of the line."""
+    """Raises ManifestError with the number of the line. As lenient and as strict as Redis: every line ends with a
+    newline, the words before values are read in any case, a type by its first letter."""
     parts: list[Part] = []
-    lines = data.split(b"\n")
-    last = len(lines)
-    for number, line in enumerate(lines, 1):
-        if line.startswith(b"#") or (not line and number == last):
+    for number, line in enumerate(_lines(data), 1):
+        if line.startswith(b"#"):
             continue
-        part = _read_line(line)
+        if not line.endswith(b"\n") or b"\0" in line:
+            raise ManifestError(f"The AOF manifest file contains too long line: line {number} has no end")
+        part = _read_line(line.strip(b" \t\r\n"))
         if part is None:
             raise ManifestError(f"Invalid AOF manifest file format: line {number} cannot be read: {line[:200]!r}")
         if part.kind not in (BASE, INCREMENT, HISTORY):
-            raise ManifestError(f"Unknown AOF file type: line {number} has {part.kind[:20]!r}")
+            raise ManifestError(f"Unknown AOF file type: line {number} has {part.kind!r}")
         if part.kind == BASE and any(other.kind == BASE for other in parts):
             raise ManifestError(f"Found duplicate base file information: line {number} names a second one")
-        if part.kind == INCREMENT and any(other.kind == INCREMENT and other.number >= part.number for other in parts):
+        if part.kind == INCREMENT and part.number <= max((one.number for one in parts if one.kind == INCREMENT),
+                                                         default=0):
             raise ManifestError(f"Found a non-monotonic sequence number: line {number} is out of order")
         parts.append(part)
-    if not parts:
+    if not data:
         raise ManifestError("Found an empty AOF manifest")
     return Manifest(parts)
+
+
+def _lines(data: bytes) -> Iterator[bytes]:
+    """With their newlines; what is too long for a line goes on in the next one."""
+    at = 0
+    while at < len(data):
+        stop = data.find(b"\n", at, at + LONGEST_LINE) + 1 or min(at + LONGEST_LINE, len(data))
+        yield data[at:stop]
+        at = stop
 
 
 def _read_line(line: bytes) -> Part | None:
     words = split_line(line)
     if words is None or len(words) < 6 or len(words) % 2:
         return None
-    facts = dict(zip(words[::2], words[1::2], strict=True))
-    name, number, kind = facts.get(b"file", b""), facts.get(b"seq", b""), facts.get(b"type", b"").decode("latin-1")
-    if not name or b"/" in name or not number.isdigit():
+    facts = {word.lower(): value for word, value in zip(words[::2], words[1::2], strict=True)}
+    name, kind = facts.get(b"file", b""), facts.get(b"type", b"")[:1].decode("latin-1")
+    number = LEADING_NUMBER.match(facts.get(b"seq", b""))
+    if not name or not kind or b"/" in name or b"\\" in name or number is None or int(number[0]) == 0:
         return None
-    return Part(name.decode("utf-8", "surrogateescape"), int(number), kind)
+    return Part(name.decode("utf-8", "surrogateescape"), int(number[0]), kind)

@@ -76,6 +76,7 @@ class Rewriting:
         if loop is None or self.folder is None:
             raise RedisError(b"ERR this server keeps no keys on disk")
         tally.wanted = False
+        self._core.stats.background_runs += 1
         self._begin(tally)
         self._task = loop.create_task(self._run(self.folder, tally))
 
@@ -169,7 +170,10 @@ class Rewriting:
             folder.old_size += old.size
 
     def _take_snapshot(self) -> Iterator[bytes]:
+        clock = self._core.clock
+        began = clock.monotonic()
         snapshot = Snapshot(self._core.space)
+        self._core.stats.snapshot_s = clock.monotonic() - began
         self.snapshot = snapshot
         self._dirty_then = self._core.space.changes.dirty
         self._core.journal.copy_for(snapshot)

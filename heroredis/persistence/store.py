@@ -204,22 +204,22 @@ class Persistence(Keeper):
         return facts(self._core, self.output, self.rewriting, self.recovery if self.loading else None,
                      self.load_began_ms)
 
-    def rewrite(self) -> bytes:
+    def rewrite(self, later: bool) -> bytes:
         rewriting = self.rewriting
         if rewriting.running is rewriting.rewrites:
             raise RedisError(b"ERR Background append only file rewriting already in progress")
-        if rewriting.running is not None:
+        if rewriting.running is not None or (later and rewriting.folder is not None):
             rewriting.rewrites.wanted = True
             return b"Background append only file rewriting scheduled"
         rewriting.start(rewriting.rewrites)
         return b"Background append only file rewriting started"
 
-    def background_save(self, schedule: bool) -> bytes:
+    def background_save(self, schedule: bool, later: bool) -> bytes:
         rewriting = self.rewriting
         if rewriting.running is rewriting.saves:
             raise RedisError(BUSY_SAVE)
-        if rewriting.running is not None:
-            if not schedule:
+        if rewriting.running is not None or (later and rewriting.folder is not None):
+            if not schedule and not later:
                 raise RedisError(BUSY_OTHER)
             rewriting.saves.wanted = True
             return b"Background saving scheduled"
@@ -300,3 +300,4 @@ class Persistence(Keeper):
             raise RedisError(b"ERR " + str(error).encode("utf-8", "replace")) from None
         finally:
             journal.on = was_on
+            self.rewriting.dirty_at_save = self._core.space.changes.dirty

@@ -54,6 +54,15 @@ class Stats:
         self.rejected_connections = 0
         self.bytes_in = 0
         self.bytes_out = 0
+        self.reads = 0
+        self.writes = 0
+        """How often something came from a connection, and was written to one."""
+        self.background_runs = 0
+        """Rewrites and saves in the background, for which Redis forks."""
+        self.snapshot_s = 0.0
+        """How long the last of them held everything up at its beginning."""
+        self.lazily_freed = 0
+        """Large values and emptied databases that a client did not want to wait for."""
         self.errors = 0
         self.by_code: dict[bytes, int] = {}
         self.security_events = 0

@@ -20,16 +20,16 @@ class Keeper:
         """Section Persistence of INFO."""
         return []
 
-    def rewrite(self) -> bytes:
-        """BGREWRITEAOF; the status line."""
+    def rewrite(self, later: bool) -> bytes:
+        """BGREWRITEAOF, or begin it `later`, behind a transaction; the status line."""
         raise RedisError(NOT_KEPT)
 
     def save(self) -> None:
         """SAVE: everything is in a new base file when it returns."""
         raise RedisError(NOT_KEPT)
 
-    def background_save(self, schedule: bool) -> bytes:
-        """BGSAVE; the status line."""
+    def background_save(self, schedule: bool, later: bool) -> bytes:
+        """BGSAVE, or begin it `later`, behind a transaction; the status line."""
         raise RedisError(NOT_KEPT)
 
     def before_shutdown(self, save: bool, no_save: bool) -> None:

@@ -25,7 +25,7 @@ LINES: Final = [
     "HDEL h i j", "RPUSH q 3 1 2", "SORT q STORE p", "SORT nope STORE p", "SORT q", "RENAME q qq", "RENAMENX qq q",
     "RENAME q q", "COPY q q2", "COPY q q2 REPLACE", "MOVE q2 3", "EXPIRE q 100", "EXPIRE q 100 NX", "EXPIRE nope 1",
     "PERSIST q", "PERSIST q", "EXPIRE q -1", "PEXPIREAT a 1", "DEL a b c nope", "UNLINK y x nope", "TOUCH k",
-    "SWAPDB 1 2", "PUBLISH c m", "FLUSHDB",
+    "SWAPDB 1 2", "SWAPDB 1 1", "SWAPDB 0 0", "PUBLISH c m", "FLUSHDB",
 ]
 
 

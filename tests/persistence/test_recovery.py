@@ -91,15 +91,31 @@ def test_an_rdb_preamble_is_refused_by_name() -> None:
         Kept(disk_with(b"", base=b"REDIS0010rest")).start()
 
 
-def test_a_missing_file_and_a_missing_manifest_are_refused() -> None:
+def test_a_missing_file_is_refused() -> None:
     disk = disk_with(b"")
     disk.remove(BASE)
     with pytest.raises(RecoveryError, match=f"{BASE} is named in the manifest but is not there"):
         Kept(disk).start()
-    disk = disk_with(b"")
+
+
+@pytest.mark.parametrize("manifest", [None, b"# nothing\n"])
+def test_files_that_no_manifest_names_count_for_nothing_and_are_not_written_over(
+        manifest: bytes | None, caplog: pytest.LogCaptureFixture) -> None:
+    """Redis starts empty there, and loses them."""
+    data = requests(SELECT, ("SET", "a", "1"))
+    disk = disk_with(data)
     disk.remove(MANIFEST)
-    with pytest.raises(RecoveryError, match=f"there is no {MANIFEST}"):
-        Kept(disk).start()
+    if manifest is not None:
+        disk.put(MANIFEST, manifest)
+    kept = Kept(disk).start()
+    assert kept.data() == {}
+    assert f"no {MANIFEST} names {BASE}, {INCREMENT}: they" in caplog.text
+    kept.call("SET", "b", "2")
+    kept.call("SAVE")
+    kept.stop()
+    assert list(again(kept).data()[0]) == [b"b"]
+    assert bytes(kept.disk.now[INCREMENT]) == data
+    assert bytes(kept.disk.now[BASE]) == b""
 
 
 def test_what_had_expired_before_it_was_written_again_does_not_come_back() -> None:
@@ -134,11 +150,16 @@ def test_manifests() -> None:
     read = read_manifest(text)
     assert [(part.name, part.number, part.kind) for part in read.parts] == [
         ("a \x00b.aof", 3, "b"), ("old", 1, "h"), ("x.1", 1, "i")]
-    again_read = read_manifest(Manifest([Part('q"uo\\te\xe4', 1, "b"), *read.increments]).text())
-    assert again_read.parts[0].name == 'q"uo\\te\xe4'
+    again_read = read_manifest(Manifest([Part('q"uo te\xe4', 1, "b"), *read.increments]).text())
+    assert again_read.parts[0].name == 'q"uo te\xe4'
+    assert read_manifest(b"# only\n" + b"#" + b"x" * 1022 + b"\n").parts == []
+    lenient = read_manifest(b" FILE a\tSeq 2x TYPE base \r\n").parts[0]
+    assert (lenient.name, lenient.number, lenient.kind) == ("a", 2, "b")
     bad_format = "Invalid AOF manifest file format"
     for wrong, why in (
-            (b"", "Found an empty AOF manifest"), (b"# only\n", "Found an empty AOF manifest"),
+            (b"", "Found an empty AOF manifest"), (b"file a seq 1 type b", "contains too long line"),
+            (b"#" + b"x" * 1024 + b"\n" + text, bad_format),
+            (b"file a seq 0 type b\n", bad_format), (b"file a\\b seq 1 type b\n", bad_format),
             (b"file a seq 1\n", bad_format), (b"file a seq x type b\n", bad_format), (b"\n" + text, bad_format),
             (b"file ../a seq 1 type b\n", bad_format), (b'file "a seq 1 type b\n', bad_format),
             (b"file a seq 1 type b\nfile b seq 2 type b\n", "Found duplicate base file information"),

@@ -202,6 +202,27 @@ def test_the_files_are_rewritten_when_they_have_grown() -> None:
     asyncio.run(live())
 
 
+def test_inside_a_transaction_it_begins_behind_it() -> None:
+    async def live() -> None:
+        kept = Kept()
+        kept.server.bind(asyncio.get_running_loop())
+        persistence = kept.server.persistence
+        await persistence.start()
+        for words in ("MULTI", "SET k v", "BGREWRITEAOF", "BGSAVE", "SET k w"):
+            kept.call(*words.split())
+        assert kept.call("EXEC") == (b"*4\r\n+OK\r\n+Background append only file rewriting scheduled\r\n"
+                                     b"+Background saving scheduled\r\n+OK\r\n")
+        assert persistence.rewriting.running is None
+        for _ in range(2):
+            persistence.tick()
+            await persistence.rewriting.wait()
+        assert (persistence.rewriting.rewrites.runs, persistence.rewriting.saves.runs) == (1, 1)
+        assert b"total_forks:2\r\n" in kept.call("INFO", "stats")
+        await persistence.stop()
+
+    asyncio.run(live())
+
+
 def test_what_is_answered_to_those_who_ask_for_it() -> None:
     async def live() -> None:
         kept = Kept()
