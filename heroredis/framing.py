@@ -9,13 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from mypy_extensions import i64
-
 from heroredis.errors import ProtocolError
 
 HEADER_DIGITS: Final = 18
-SHORT: Final = 7
-"""Digits of a header up to which it is read in one go."""
 LARGE_REQUEST: Final = 32 * 1024
 MAX_ARGUMENTS: Final = 1024 * 1024
 UNAUTHENTICATED_ARGUMENTS: Final = 10
@@ -69,13 +65,11 @@ class Framing:
         return self.args_left == 0 and self.skip == 0 and self._state == _MARKER
 
     def walk(self, data: bytes, at: int, end: int) -> int:
-        """Follow `data[at:end]`; returns `end`, or the index of a byte that begins an inline request.
+        """Follow `data[at:end]`; returns `end`, or the index behind the first frame that ended, or of a byte that begins
+        an inline request.
 
-        Before authentication it stops behind each frame, because that frame may lift the limits.
+        It stops behind each frame, because the next one may be read in one go, and this one may lift the limits.
         """
-        if self.authenticated and self.args_left == 0 and self.skip == 0 and self._state == _MARKER:
-            at = _whole_frames(data, at, end, self.max_bulk)
-            self.frame_bytes = 0
         self.whole = at
         while at < end:
             if self.skip > 0:
@@ -88,8 +82,7 @@ class Framing:
                 self.skip = 0
                 if self.args_left == 0:
                     self._frame_ended(at)
-                    if not self.authenticated:
-                        return at
+                    return at
             elif self._state == _MARKER:
                 marker = data[at]
                 if self.args_left == 0:
@@ -189,50 +182,6 @@ class Framing:
         limit = self.max_frame if self.authenticated else UNAUTHENTICATED_FRAME
         if self.frame_bytes > limit:
             raise ProtocolError("request larger than client-query-buffer-limit")
-
-
-def _whole_frames(data: bytes, start: i64, end: i64, max_bulk: i64) -> int:
-    """The index behind the frames at `start` that are all there and have short headers: nearly all of the traffic.
-
-    It stops before anything that it is not sure of, and never beyond `end`; `walk` looks at the rest byte by byte.
-    """
-    whole: i64 = start
-    while start + 4 <= end and data[start] == STAR:
-        at: i64 = start + 1
-        count: i64 = 0
-        digit: i64 = data[at] - ZERO
-        stop: i64 = at + SHORT
-        while 0 <= digit <= 9 and at < stop and at + 1 < end:
-            count = count * 10 + digit
-            at += 1
-            digit = data[at] - ZERO
-        if at + 2 > end or digit != CR - ZERO or data[at + 1] != LF:
-            break
-        if data[start + 1] == ZERO or count == 0 or count > MAX_ARGUMENTS:
-            break
-        at += 2
-        while count > 0:
-            if at + 4 > end or data[at] != DOLLAR:
-                return whole
-            first: i64 = at + 1
-            at = first
-            size: i64 = 0
-            digit = data[at] - ZERO
-            stop = at + SHORT
-            while 0 <= digit <= 9 and at < stop and at + 1 < end:
-                size = size * 10 + digit
-                at += 1
-                digit = data[at] - ZERO
-            if at == first or at + 2 > end or digit != CR - ZERO or data[at + 1] != LF or size > max_bulk:
-                return whole
-            if data[first] == ZERO and at > first + 1:
-                return whole
-            at += 4 + size
-            if at > end:
-                return whole
-            count -= 1
-        start = whole = at
-    return whole
 
 
 def _shown(byte: int) -> str:

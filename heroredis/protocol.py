@@ -1,7 +1,8 @@
-"""Requests on the wire: RESP arrays read by hiredis behind an exact guard, and inline lines.
+"""Requests on the wire: RESP arrays, and inline lines.
 
-hiredis would honour hostile headers, so nothing reaches it before this file knows that every header is within
-the limits. Source: https://redis.io/docs/latest/develop/reference/protocol-spec/
+A request that is all there and has short headers, as nearly all have, is read in one pass. One that comes in pieces is
+read by hiredis behind an exact guard: hiredis would honour hostile headers, so nothing reaches it before this file knows
+that every header is within the limits. Source: https://redis.io/docs/latest/develop/reference/protocol-spec/
 It knows neither commands nor sockets.
 """
 
@@ -10,9 +11,10 @@ from __future__ import annotations
 from typing import Final
 
 import hiredis
+from mypy_extensions import i64
 
 from heroredis.errors import ProtocolError
-from heroredis.framing import STAR, Framing
+from heroredis.framing import CR, DOLLAR, LF, MAX_ARGUMENTS, STAR, ZERO, Framing
 from heroredis.inline import split_line
 
 SLICE: Final = 32 * 1024
@@ -20,6 +22,8 @@ INLINE_LIMIT: Final = 64 * 1024
 REMEMBERED: Final = 64
 """Longest inline request that is looked for again."""
 LARGE_FRAME: Final = 1024 * 1024
+SHORT: Final = 7
+"""Digits of a header up to which a request is read in one pass."""
 NOT_ENOUGH: Final = object()
 
 
@@ -91,14 +95,64 @@ class RequestReader:
                 raise self._failure
             elif self._at >= len(self._input):
                 return None
-            elif self._input[self._at] != STAR and self.framing.is_between_frames():
+            elif not self.framing.is_between_frames():
+                self._take_slice()
+            elif self._input[self._at] == STAR:
+                request = self._whole_request(self._input, self._at)
+                if request is not None:
+                    return request
+                self._take_slice()
+            else:
                 line = self._take_line()
                 if line is None:
                     return None
                 if line:
                     return line
-            else:
-                self._take_slice()
+
+    def _whole_request(self, data: bytes, at: i64) -> list[bytes] | None:
+        """The request that begins at `at`, in one pass; None when it is not all there, or anything about it is not as
+        usual: then it goes the careful way."""
+        framing = self.framing
+        if not framing.authenticated:
+            return None
+        end: i64 = len(data)
+        max_bulk: i64 = framing.max_bulk
+        count: i64 = 0
+        at += 1
+        first: i64 = at
+        stop: i64 = at + SHORT
+        while at < end and at < stop and ZERO <= data[at] <= ZERO + 9:
+            count = count * 10 + data[at] - ZERO
+            at += 1
+        if at + 2 > end or data[at] != CR or data[at + 1] != LF or count == 0 or count > MAX_ARGUMENTS:
+            return None
+        if data[first] == ZERO:
+            return None
+        at += 2
+        request: list[bytes] = []
+        while count > 0:
+            if at + 4 > end or data[at] != DOLLAR:
+                return None
+            at += 1
+            first = at
+            size: i64 = 0
+            stop = at + SHORT
+            while at < end and at < stop and ZERO <= data[at] <= ZERO + 9:
+                size = size * 10 + data[at] - ZERO
+                at += 1
+            if at == first or at + 2 > end or data[at] != CR or data[at + 1] != LF or size > max_bulk:
+                return None
+            if data[first] == ZERO and at > first + 1:
+                return None
+            first = at + 2
+            at = first + size
+            if at + 2 > end:
+                return None
+            request.append(data[first:at])
+            at += 2
+            count -= 1
+        self._at = at
+        return request
 
     def _next_frame(self) -> list[bytes] | None:
         """The next frame that hiredis holds; None when its slice is used up."""
