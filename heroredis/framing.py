@@ -65,8 +65,8 @@ class Framing:
         return self.args_left == 0 and self.skip == 0 and self._state == _MARKER
 
     def walk(self, data: bytes, at: int, end: int) -> int:
-        """Follow `data[at:end]`; returns `end`, or the index behind the first frame that ended, or of a byte that begins
-        an inline request.
+        """Follow `data[at:end]`; returns `end`, or the index behind the first frame that ended, or of a byte that
+        begins an inline request.
 
         It stops behind each frame, because the next one may be read in one go, and this one may lift the limits.
         """

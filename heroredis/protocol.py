@@ -1,8 +1,8 @@
 """Requests on the wire: RESP arrays, and inline lines.
 
-A request that is all there and has short headers, as nearly all have, is read in one pass. One that comes in pieces is
-read by hiredis behind an exact guard: hiredis would honour hostile headers, so nothing reaches it before this file knows
-that every header is within the limits. Source: https://redis.io/docs/latest/develop/reference/protocol-spec/
+A request that is all there and has short headers, as nearly all have, is read in one pass. One that comes in pieces
+is read by hiredis behind an exact guard: hiredis would honour hostile headers, so nothing reaches it before this file
+knows that every header is within the limits. Source: https://redis.io/docs/latest/develop/reference/protocol-spec/
 It knows neither commands nor sockets.
 """
 
