@@ -3,7 +3,7 @@
 The stores are written directly, three versions of each ended job. A first start builds the index of the searches, which
 is not part of the figures; then the server is started anew after orderly stops, and after kill -9. Memory is what the
 process has of its own (RssAnon), read when it is ready and idle: an empty server's is taken off, and the rest is
-divided by the jobs.
+divided by the jobs. The same is measured of waiting jobs that were made since the start.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ ENDED: Final = 1_000_000
 WAITING: Final = 100_000
 PARAMS: Final = b'{"to": "user@example.com", "subject": "%s"}' % (b"x" * 79)
 """120 bytes."""
-LIMITS: Final = {"ready_s": 2.0, "ready_after_crash_s": 2.0, "bytes_per_waiting": 400.0, "bytes_per_ended": 24.0}
+LIMITS: Final = {"ready_s": 2.0, "ready_after_crash_s": 2.0, "bytes_per_waiting": 400.0, "bytes_per_new": 400.0,
+                 "bytes_per_ended": 24.0}
 ARGUMENTS: Final = ["--no-ui", "--no-webdav"]
 STEP: Final = 5000
 STARTS: Final = 3
@@ -84,9 +85,7 @@ def build_index(folder: Path) -> float:
     begin = time.perf_counter()
     with ServerProcess(folder, ARGUMENTS) as server, Client(f"unix://{server.unix_path}") as client:
         while time.perf_counter() - begin < LONGEST_S:
-            info = client.execute("INFO", "jobs")
-            facts = dict(line.split(":", 1) for line in info.decode().splitlines() if ":" in line)
-            if facts.get("jobs_index_behind", "0") == "0":
+            if not behind(client):
                 return time.perf_counter() - begin
             time.sleep(0.5)
     raise RuntimeError("the index was not built in time")
@@ -120,6 +119,35 @@ def started(folder: Path, waiting: int) -> dict[str, float]:
     return {"ready_s": ready, "own": float(held["RssAnon"]), "files": float(held["RssFile"])}
 
 
+def bytes_per_new(folder: Path, count: int) -> float:
+    """Memory that a waiting job takes which was made since the start."""
+    folder.mkdir()
+    server = ServerProcess(folder, ARGUMENTS)
+    with server.start(), Client(f"unix://{server.unix_path}") as client:
+        client.create_jobs("report", [PARAMS] * STEP)
+        _settle(client)
+        before = memory(server.pid)["RssAnon"]
+        for _ in range(count // STEP):
+            client.create_jobs("report", [PARAMS] * STEP)
+        _settle(client)
+        grown = memory(server.pid)["RssAnon"] - before
+    shutil.rmtree(folder)
+    return round(grown / count, 1)
+
+
+def _settle(client: Client) -> None:
+    """Until the index of the searches has seen everything."""
+    begin = time.perf_counter()
+    while behind(client) and time.perf_counter() - begin < LONGEST_S:
+        time.sleep(0.5)
+
+
+def behind(client: Client) -> int:
+    """How many records the index of the searches has not seen."""
+    facts = dict(line.split(":", 1) for line in client.execute("INFO", "jobs").decode().splitlines() if ":" in line)
+    return int(facts.get("jobs_index_behind", "0"))
+
+
 def case(folder: Path, ended: int, waiting: int) -> dict[str, float]:
     folder.mkdir()
     fill(folder, ended, waiting)
@@ -138,13 +166,14 @@ def measure(quick: bool = False) -> dict[str, Any]:
         folder = Path(name).resolve()
         nothing, full, both = (case(folder / label, *numbers) for label, numbers in
                                (("empty", (0, 0)), ("ended", (ended, 0)), ("both", (ended, waiting))))
+        new = bytes_per_new(folder / "new", waiting)
     found: dict[str, Any] = {
         "form": "compiled" if is_compiled() else "interpreted", "ended": ended, "waiting": waiting, "before": before,
         "after": calibration.measure(), "cases": {"empty": nothing, "ended": full, "both": both},
         "ready_s": round(both["ready_s"], 2), "ready_after_crash_s": both["ready_after_crash_s"],
         "ready_empty_s": round(nothing["ready_s"], 2),
         "bytes_per_ended": round((full["own"] - nothing["own"]) / ended, 1),
-        "bytes_per_waiting": round((both["own"] - full["own"]) / waiting, 1),
+        "bytes_per_waiting": round((both["own"] - full["own"]) / waiting, 1), "bytes_per_new": new,
     }
     found["searches"] = searches(quick)
     print("\n".join(lines(found)))
