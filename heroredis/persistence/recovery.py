@@ -25,6 +25,7 @@ SLICE: Final = 32 * 1024
 LARGEST_BULK: Final = (1 << 40)
 NEWLINE: Final = 10
 HASH_SIGN: Final = 35
+STAR: Final = 42
 RDB_MAGIC: Final = b"REDIS"
 logger = logging.getLogger("heroredis")
 
@@ -100,6 +101,8 @@ class Reading:
         framing = self._framing
         try:
             stop = framing.walk(data, at, len(data))
+            while stop < len(data) and data[stop] == STAR and framing.is_between_frames():
+                stop = framing.walk(data, stop, len(data))
         except ProtocolError as error:
             raise self._damaged(error.reason) from None
         if stop > at:
