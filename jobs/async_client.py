@@ -85,6 +85,7 @@ class AsyncClient:
         self._sleep: Final = sleep
         self._connection: _Connection | None = None
         self._connecting: Final = asyncio.Lock()
+        self._late: Final[set[asyncio.Future[None]]] = set()
 
     async def __aenter__(self) -> AsyncClient:
         return self
@@ -166,8 +167,27 @@ class AsyncClient:
 
     async def fetch(self, topics: Sequence[str], count: int = 1, wait: float = 0, lease: float = 0,
                     worker: str = "") -> list[JobMap]:
-        """Jobs to work on, each with its `token`. Without a lease (seconds) they are this connection's."""
-        return await self.call(requests.fetch(count, wait, topics, lease, worker))
+        """Jobs to work on, each with its `token`. Without a lease (seconds) they are this connection's. Those that come
+        after the caller was cancelled are given back."""
+        answer = asyncio.ensure_future(self.call(requests.fetch(count, wait, topics, lease, worker)))
+        try:
+            return await asyncio.shield(answer)
+        except asyncio.CancelledError:
+            answer.add_done_callback(self._unwanted)
+            raise
+
+    def _unwanted(self, answer: asyncio.Future[list[JobMap]]) -> None:
+        if not answer.cancelled() and answer.exception() is None:
+            for job in answer.result():
+                request = requests.release(job["id"], job["token"])
+                task = asyncio.ensure_future(self.call(request))
+                self._late.add(task)
+                task.add_done_callback(self._told)
+
+    def _told(self, task: asyncio.Future[None]) -> None:
+        self._late.discard(task)
+        if not task.cancelled():
+            task.exception()  # a job that could not be given back goes back with the connection or the lease
 
     async def complete_job(self, job_id: int, result: object = b"", token: str = "") -> None:
         await self.call(requests.complete(job_id, result, token))

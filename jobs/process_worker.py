@@ -25,6 +25,7 @@ from heroredis.extension import load_handlers
 from jobs import requests
 from jobs.attempt import Attempt, attempt_of
 from jobs.handlers import Handler, Handlers
+from jobs.job import Job
 from jobs.requests import Request
 from jobs.usage import Meter
 from jobs.wire import NOT_ENOUGH, ClientError, new_reader, pack
@@ -138,12 +139,19 @@ class ProcessWorker:
         self._link.send(requests.with_usage(end, *self._meter.end()))
 
     def _call(self, handler: Handler, attempt: Attempt) -> object:
-        arguments = handler.arguments(attempt.job, attempt)
-        if not handler.is_async:
-            return handler.function(*arguments)
+        stack = self._handlers.stack
+        if stack.is_empty and not handler.is_async:
+            return handler.function(*handler.arguments(attempt.job, attempt))
         if self._runner is None:
             self._runner = asyncio.Runner()
-        return self._runner.run(handler.function(*arguments))
+        return self._runner.run(stack.run(attempt.job, lambda given: self._run(handler, attempt, given)))
+
+    async def _run(self, handler: Handler, attempt: Attempt, job: Job) -> object:
+        """What the program's middleware is around."""
+        arguments = handler.arguments(job, attempt)
+        if handler.is_async:
+            return await handler.function(*arguments)
+        return self._handlers.stack.in_thread(job, handler.function)(*arguments)
 
 
 def end_with_server(end: socket.socket) -> None:
@@ -181,6 +189,7 @@ def load_source(path: str) -> Handlers:
     for value in vars(module).values():
         if isinstance(value, Handlers):
             whole.include(value)
+            whole.stack.extend(value.stack)
     return whole
 
 

@@ -14,8 +14,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from heroredis.extension import LoadError, load_handlers
@@ -24,7 +23,9 @@ from jobs.async_client import AsyncClient
 from jobs.attempt import Attempt, attempt_of
 from jobs.failure import RanTooLong
 from jobs.handlers import Handler, Handlers
+from jobs.job import Job
 from jobs.requests import Request
+from jobs.threads import HandlerThreads
 from jobs.wire import ClientError, NotConnected, OutcomeUnknown, parse_url
 
 logger = logging.getLogger("heroredis.worker")
@@ -34,6 +35,10 @@ FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 10.0
 MOST_THREADS: Final = 256
 """Made when they are needed: more jobs at a time may be wanted later."""
+LAST_S: Final = 2.0
+"""For what is given back at the end."""
+NOT_TAKEN: Final = ("REFUSED", "ERR")
+"""What a result is answered with that is not kept, however often it is sent: its job fails."""
 GONE: Final = ("STALE", "BADSTATE", "NOJOB")
 """What a report is answered with when the attempt is no longer ours, or was reported already."""
 
@@ -55,7 +60,7 @@ class RemoteWorker:
         self._room: Final = asyncio.Event()
         self._takes: Final = asyncio.Event()
         self._takes.set()
-        self._threads: Final = ThreadPoolExecutor(max(concurrency, MOST_THREADS), "job-thread")
+        self._threads: Final = HandlerThreads(max(concurrency, MOST_THREADS))
 
     def stop(self) -> None:
         """Take no more jobs; `run` returns when the running ones have ended."""
@@ -82,10 +87,10 @@ class RemoteWorker:
         if self.running:
             await asyncio.wait(set(self.running), timeout=grace_s)
         heart.cancel()
-        self._abandon()
+        await self._give_back()
         await self._fetcher.close()
         await self._reporter.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
         await asyncio.gather(heart, taking, return_exceptions=True)
 
     async def _take(self) -> None:
@@ -99,9 +104,9 @@ class RemoteWorker:
                 continue
             try:
                 jobs = await self._fetcher.fetch(self._topics, free, WAIT_S, self._lease, self.name)
-            except (NotConnected, OutcomeUnknown) as lost:
+            except (ClientError, NotConnected, OutcomeUnknown) as lost:
                 logger.warning("%s; trying again", lost)
-                if not self._lease:
+                if not self._lease and not isinstance(lost, ClientError):
                     self._abandon()
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_S)
@@ -128,13 +133,25 @@ class RemoteWorker:
             attempt.is_cancelled = True
             task.cancel()
 
+    async def _give_back(self) -> None:
+        """What has not ended in time goes back in line, and does not count."""
+        left = dict(self.running)
+        self._abandon()
+        if left:
+            await asyncio.wait(left, timeout=LAST_S)
+            released = [self._report(requests.release(attempt.job.job_id, attempt.job.token))
+                        for attempt in left.values()]
+            with contextlib.suppress(TimeoutError):  # the end of the connection, or of the lease, gives them back, too
+                async with asyncio.timeout(LAST_S):
+                    await asyncio.gather(*released)
+
     async def _work(self, attempt: Attempt) -> None:
         handler = self.handlers.get(attempt.job.topic)
         if handler is None:
             await self._report(requests.release(attempt.job.job_id, attempt.job.token))
             return
         loop = asyncio.get_running_loop()
-        reports: list[asyncio.Task[None]] = []
+        reports: list[asyncio.Task[ClientError | None]] = []
 
         def begin(request: Request[Any]) -> None:
             reports.append(loop.create_task(self._report(request)))
@@ -144,7 +161,7 @@ class RemoteWorker:
 
         attempt.report = report
         try:
-            end = attempt.finished(await self._call(handler, attempt))
+            end = attempt.finished(await self._through(handler, attempt))
         except asyncio.CancelledError:
             if attempt.is_cancelled:
                 raise
@@ -155,41 +172,60 @@ class RemoteWorker:
             # Whatever a handler raises, SystemExit too, ends its job and nothing else.
             end = attempt.failed(error, handler)
         await asyncio.gather(*reports)
-        await self._report(end)
+        refused = await self._report(end)
+        if refused is not None and refused.code in NOT_TAKEN:
+            await self._report(requests.fail(attempt.job.job_id, str(refused), attempt.job.token, dead=True))
 
     def _limit(self, handler: Handler, attempt: Attempt) -> float:
         return attempt.job.timeout_ms / 1000 if attempt.job.timeout_ms else handler.timeout
 
-    async def _call(self, handler: Handler, attempt: Attempt) -> object:
-        arguments = handler.arguments(attempt.job, attempt)
+    async def _through(self, handler: Handler, attempt: Attempt) -> object:
+        """Call the handler with the program's middleware around it."""
+        return await self.handlers.stack.run(attempt.job, lambda given: self._call(handler, attempt, given))
+
+    async def _call(self, handler: Handler, attempt: Attempt, job: Job) -> object:
+        arguments = handler.arguments(job, attempt)
         limit = self._limit(handler, attempt)
         scope = asyncio.timeout(limit or None)
         try:
             async with scope:
                 if handler.is_async:
                     return await handler.function(*arguments)
-                loop = asyncio.get_running_loop()
-                return await loop.run_in_executor(self._threads, handler.function, *arguments)
+                return await self._in_thread(self.handlers.stack.in_thread(job, handler.function), job, arguments)
         except TimeoutError as error:
             if not scope.expired():
                 raise
             raise RanTooLong(limit) from error
 
-    async def _report(self, request: Request[Any]) -> None:
-        """Sent until it is answered: an attempt that has ended is told again rather than run again."""
+    async def _in_thread(self, function: Callable[..., Any], job: Job, arguments: list[object]) -> object:
+        work = self._threads.submit(function, *arguments)
+        try:
+            return await asyncio.wrap_future(work)
+        except asyncio.CancelledError:
+            if self._threads.give_up(work):
+                logger.warning("job %d is over, but its function goes on in a thread", job.job_id)
+            raise
+
+    async def _report(self, request: Request[Any]) -> ClientError | None:
+        """Sent until it is answered: an attempt that has ended is told again rather than run again. The error, where
+        the server would not have it."""
         pause = FIRST_PAUSE_S
         while True:
             try:
                 await self._reporter.call(request)
             except ClientError as refused:
-                if refused.code not in GONE:
+                if refused.code in GONE:
+                    return None
+                if refused.code != "LOADING":
                     logger.error("the server refused %s: %s", request.words[0].decode(), refused)
+                    return refused
+                logger.warning("%s; reporting again", refused)
             except (NotConnected, OutcomeUnknown) as lost:
                 logger.warning("%s; reporting again", lost)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE_S)
-                continue
-            return
+            else:
+                return None
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_S)
 
     async def _beat(self) -> None:
         """Heartbeats keep leases, and bring the news that a job was cancelled."""
@@ -232,6 +268,9 @@ async def _serve(given: argparse.Namespace, handlers: Handlers) -> None:
     loop.add_signal_handler(signal.SIGUSR2, worker.work)
     loop.add_signal_handler(signal.SIGTTIN, worker.resize, 1)
     loop.add_signal_handler(signal.SIGTTOU, worker.resize, -1)
+    isolated = handlers.part(True).topics()
+    if isolated:
+        logger.warning("the handlers of %s run in threads here, not in processes of their own", ", ".join(isolated))
     logger.info("%s works for %s on %s", worker.name, given.url.rpartition("@")[2], ", ".join(handlers.topics()))
     await worker.run(given.grace)
 

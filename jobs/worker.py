@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from jobs.errors import InvalidParams, JobRefused, Refused
@@ -20,6 +19,7 @@ from jobs.middleware import Stack
 from jobs.outcomes import Outcome, RetryAt, Snooze
 from jobs.run import EmbeddedRun, Reports, Run
 from jobs.states import DISCARD, Reason
+from jobs.threads import HandlerThreads
 from jobs.turns import Turns
 from jobs.watchdog import Watchdog
 
@@ -151,7 +151,14 @@ class JobWorker:
     async def _in_thread(self, handler: Handler, job: Job, arguments: list[object]) -> object:
         stack = self._pool.stack
         function = handler.function if stack is None else stack.in_thread(job, handler.function)
-        return await asyncio.get_running_loop().run_in_executor(self._pool.threads(), function, *arguments)
+        threads = self._pool.threads()
+        work = threads.submit(function, *arguments)
+        try:
+            return await asyncio.wrap_future(work)
+        except asyncio.CancelledError:
+            if threads.give_up(work):
+                logger.warning("job %d is over, but its function goes on in a thread", job.job_id, extra=facts_of(job))
+            raise
 
     def revoke(self, task: asyncio.Task[None]) -> None:
         """The job was taken away: stop its coroutine, tell its thread."""
@@ -221,7 +228,7 @@ class WorkerPool:
         self._idle: Final[list[asyncio.Future[None]]] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._timer: asyncio.TimerHandle | None = None
-        self._executor: ThreadPoolExecutor | None = None
+        self._threads: HandlerThreads | None = None
         self.elsewhere: Final[set[str]] = set()
         """Topics that the server's own worker processes look after."""
         self._unhandled: Final[set[str]] = set()
@@ -281,9 +288,8 @@ class WorkerPool:
             self.watchdog.start()
         for _ in range(count - len(staying)):
             self._add()
-        if self._executor is not None:
-            self._executor.shutdown(wait=False)  # what it runs goes on
-            self._executor = None
+        if self._threads is not None:
+            self._threads.resize(max(1, count))
         self.wake_all()
 
     def wake_all(self) -> None:
@@ -348,10 +354,10 @@ class WorkerPool:
         self._idle.append(future)
         await future
 
-    def threads(self) -> ThreadPoolExecutor:
-        if self._executor is None:
-            self._executor = ThreadPoolExecutor(max(1, len(self.workers)), "job-thread")
-        return self._executor
+    def threads(self) -> HandlerThreads:
+        if self._threads is None:
+            self._threads = HandlerThreads(max(1, len(self.workers)))
+        return self._threads
 
     def revoke(self, job: Job) -> None:
         """A running job was taken away; where one of ours works on it, it is stopped."""
@@ -377,5 +383,5 @@ class WorkerPool:
                 await asyncio.wait(late, timeout=1)
         for _, job in self.running():
             self.manager.give_back(job.job_id, "server")
-        if self._executor is not None:
-            self._executor.shutdown(wait=False, cancel_futures=True)
+        if self._threads is not None:
+            self._threads.close()

@@ -144,13 +144,17 @@ def test_handlers_may_be_in_a_file_called_like_one_of_our_packages(tmp_path: Pat
             assert b"LOUD" in (ended.values() if isinstance(ended, dict) else ended)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(("number", "handler"), [
+    (signal.SIGTERM, "async def slow(job):\n    await asyncio.Event().wait()\n"),
+    (signal.SIGINT, "async def slow(job):\n    await asyncio.Event().wait()\n"),
+    (signal.SIGTERM, "def slow(job):\n    threading.Event().wait()\n"),
+], ids=["terminated", "interrupted", "in a thread"])
 def test_an_orderly_stop_gives_unfinished_jobs_back(
-    start_server: Start, tmp_path: Path, number: signal.Signals
+    start_server: Start, tmp_path: Path, number: signal.Signals, handler: str
 ) -> None:
     (tmp_path / "slow.py").write_text(
-        "import asyncio\nfrom heroredis import Handlers\nhandlers = Handlers()\n@handlers.on('slow')\n"
-        "async def slow(job):\n    await asyncio.Event().wait()\n")
+        "import asyncio, threading\nfrom heroredis import Handlers\nhandlers = Handlers()\n@handlers.on('slow')\n"
+        + handler)
     arguments = ("--no-ui", "--no-webdav", "--data-dir", str(tmp_path / "kept"))
     server = start_server(*arguments, "--handlers", str(tmp_path / "slow.py"), HEROREDIS_JOBS_GRACE="50ms")
     client = redis.Redis(port=server.port)

@@ -1,0 +1,140 @@
+"""Workers elsewhere under bad conditions: results that the server will not have, a server that refuses for a while, the
+end of a worker, fetches that nobody waits for; and middleware around handlers in other processes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from heroredis import Config, Handlers, Job, ServerFactory
+from jobs.async_client import AsyncClient
+from jobs.remote_worker import RemoteWorker
+from tests.jobs.wrapped_handlers import handlers as wrapped
+
+
+def settings(folder: Path) -> Config:
+    config = Config(data_dir=str(folder / "data"), enable_ui=False, enable_webdav=False)
+    config.redis.tcp_port = 0
+    config.redis.unix_socket_path = str(folder / "s")
+    config.jobs.max_result = 1000
+    return config
+
+
+@pytest.fixture
+async def factory(tmp_path: Path) -> AsyncIterator[ServerFactory]:
+    async with ServerFactory(settings(tmp_path)) as running:
+        yield running
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - what happens elsewhere tells nobody here
+            await asyncio.sleep(0.005)
+
+
+async def ended(factory: ServerFactory, job: Job) -> Job:
+    found = await factory.job_manager.wait(job.job_id, 20)
+    assert found is not None
+    return found
+
+
+async def test_a_result_that_the_server_refuses_fails_its_job(factory: ServerFactory, tmp_path: Path) -> None:
+    handlers = Handlers()
+
+    @handlers.on("large", retries=3)
+    async def large(job: Job) -> str:
+        return "x" * 1001
+
+    @handlers.on("surrogate")
+    async def surrogate(job: Job) -> None:
+        raise ValueError("caf\udce9")
+
+    worker = RemoteWorker(f"unix://{tmp_path}/s", handlers)
+    task = asyncio.create_task(worker.run())
+    manager = factory.job_manager
+    first = await ended(factory, await manager.create_job("large"))
+    second = await ended(factory, await manager.create_job("surrogate"))
+    worker.stop()
+    await task
+    assert (first.state, first.reason, second.error) == ("error", "dead", b"ValueError: caf?")
+    assert first.error is not None
+    assert first.error.startswith(b"REFUSED the result has 1001 bytes")
+
+
+async def test_a_worker_that_is_refused_tries_again(factory: ServerFactory, tmp_path: Path,
+                                                    caplog: pytest.LogCaptureFixture) -> None:
+    handlers = Handlers()
+
+    @handlers.on("t")
+    async def quick(job: Job) -> str:
+        return "ok"
+
+    job = await factory.job_manager.create_job("t")
+    async with AsyncClient(f"unix://{tmp_path}/s") as operator:
+        await operator.execute("ACL", "SETUSER", "w", "on", ">pw", "+@all")
+        worker = RemoteWorker(f"unix://w:pw@{tmp_path}/s", handlers)
+        task = asyncio.create_task(worker.run())
+        await until(lambda: "NOPERM" in caplog.text)
+        await operator.execute("ACL", "SETUSER", "w", "~*")
+        assert (await ended(factory, job)).result == b"ok"
+        worker.stop()
+        await task
+
+
+async def test_what_a_leaving_worker_gives_back_counts_neither_as_attempt_nor_as_loss(factory: ServerFactory,
+                                                                                      tmp_path: Path) -> None:
+    handlers = Handlers()
+
+    @handlers.on("t")
+    async def endless(job: Job) -> None:
+        await asyncio.Event().wait()
+
+    manager = factory.job_manager
+    job = await manager.create_job("t")
+    for lease in (0, 600, 0, 0):  # more often than a job may lose its worker
+        worker = RemoteWorker(f"unix://{tmp_path}/s", handlers, lease=lease)
+        task = asyncio.create_task(worker.run(grace_s=0))
+        await until(lambda worker=worker: bool(worker.running))  # type: ignore[misc]
+        worker.stop()
+        await task
+        back = await manager.get_job(job.job_id)
+        assert back is not None
+        assert (back.state, back.reason, back.attempts, back.losses) == ("new", "returned", 0, 0)
+
+
+async def test_a_fetch_that_nobody_waits_for_gives_its_jobs_back(factory: ServerFactory, tmp_path: Path) -> None:
+    manager = factory.job_manager
+    async with AsyncClient(f"unix://{tmp_path}/s") as client:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(client.fetch(["t"], wait=60), 0.05)
+        job = await manager.create_job("t")
+        await until(lambda: len(manager.history(job.job_id, 9)) == 3)
+        assert [(one.state, one.reason, one.attempts) for one in manager.history(job.job_id, 9)] == [
+            ("new", "returned", 0), ("active", "", 1), ("new", "", 0)]
+        [fetched] = await client.fetch(["t"], wait=5)
+        assert fetched["id"] == job.job_id
+
+
+async def test_middleware_is_around_handlers_of_a_remote_worker(factory: ServerFactory, tmp_path: Path) -> None:
+    worker = RemoteWorker(f"unix://{tmp_path}/s", wrapped)
+    task = asyncio.create_task(worker.run())
+    trace = f"00-{'a' * 32}-{'b' * 16}-01"
+    for topic, before in (("coroutine", "run("), ("plain", "run(thread(")):
+        job = await ended(factory, await factory.job_manager.create_job(topic, meta={"traceparent": trace}))
+        assert job.result is not None
+        assert job.result.decode().startswith(f"{before}00-{'a' * 32}-")
+    worker.stop()
+    await task
+
+
+async def test_middleware_is_around_handlers_in_worker_processes(tmp_path: Path) -> None:
+    async with ServerFactory(settings(tmp_path), handlers=wrapped) as factory:
+        for topic, before in (("coroutine", "run("), ("plain", "run(thread(")):
+            job = await ended(factory, await factory.job_manager.create_job(topic))
+            trace = json.loads(job.meta)["traceparent"]
+            assert job.result is not None
+            assert job.result.decode().startswith(f"{before}{trace[:35]}")
