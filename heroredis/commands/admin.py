@@ -54,6 +54,7 @@ def flushdb(ctx: Context, *mode: bytes) -> Reply:
 def flushall(ctx: Context, *mode: bytes) -> Reply:
     _check_mode(mode)
     _flush(ctx, None, mode)
+    ctx.server.keeper.all_flushed()
     ctx.server.tracking.flushed()
     return OK
 

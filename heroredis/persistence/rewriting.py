@@ -21,6 +21,7 @@ from heroredis.session.core import Core
 TURN_S: Final = 0.002
 """How long the keys are walked before others have their turn."""
 RETRY_S: Final = 10.0
+LINGER_S: Final = 0.05
 logger = logging.getLogger("heroredis")
 
 
@@ -102,8 +103,11 @@ class Rewriting:
             self._walked()
             self._check()
             await asyncio.to_thread(folder.finish_base, size, "" if self.growing is None else self.growing.name)
-        except (OSError, GivenUp) as error:
-            logger.error("rewriting the append-only files failed: %s", error or "it was given up")
+        except GivenUp:
+            logger.warning("rewriting the append-only files was given up")
+            self._ended(tally, None)
+        except OSError as error:
+            logger.error("rewriting the append-only files failed: %s", error)
             self._ended(tally, False)
         except Exception:
             logger.exception("rewriting the append-only files failed")
@@ -115,6 +119,7 @@ class Rewriting:
         clock = self._core.clock
         size = 0
         more = True
+        began = clock.monotonic()
         while more:
             turn = clock.monotonic()
             taken: list[bytes] = []
@@ -128,7 +133,18 @@ class Rewriting:
             data = b"".join(taken)
             await asyncio.to_thread(base.write, data, size)
             size += len(data)
+            await self._linger(began)
         return size
+
+    async def _linger(self, began: float) -> None:
+        """`rdb-key-save-delay`, with which tests make a run last."""
+        clock = self._core.clock
+        while self.snapshot is not None:
+            delay_s = self._core.parameters.integer("rdb-key-save-delay") / 1e6
+            if delay_s <= 0 or clock.monotonic() - began >= delay_s * self.snapshot.done:
+                return
+            self._check()
+            await asyncio.sleep(min(LINGER_S, delay_s))
 
     def _check(self) -> None:
         if self._give_up:
@@ -183,10 +199,11 @@ class Rewriting:
         self._core.journal.copy_for(None)
         self.snapshot = None
 
-    def _ended(self, tally: Tally, is_ok: bool) -> None:
+    def _ended(self, tally: Tally, is_ok: bool | None) -> None:
+        """None: it was given up, which says nothing about the next one."""
         self._walked()
         clock = self._core.clock
-        tally.is_ok = is_ok
+        tally.is_ok = tally.is_ok if is_ok is None else is_ok
         tally.seconds = int(clock.monotonic() - self.began_s)
         self.running = None
         self._task = None
@@ -199,7 +216,8 @@ class Rewriting:
             self.dirty_at_save = self._dirty_then
             self._output.repaired()
         else:
-            self._failed_at = clock.monotonic()
+            if is_ok is not None:
+                self._failed_at = clock.monotonic()
             if self.is_stale:
                 self.close_output()
 

@@ -236,6 +236,19 @@ class Persistence(Keeper):
             logger.error("saving failed: %s", error)
             raise RedisError(b"ERR") from None
 
+    def all_flushed(self) -> None:
+        rewriting = self.rewriting
+        if self.loading:
+            return
+        if rewriting.running is rewriting.saves:
+            rewriting.give_up()
+        if self._has_save_points() and not self.output.is_open():
+            if rewriting.running is None:
+                with contextlib.suppress(RedisError):  # as in Redis: it is logged, and the keys are gone all the same
+                    self.save()
+            else:
+                rewriting.saves.wanted = True
+
     def before_shutdown(self, save: bool, no_save: bool) -> None:
         if save or (not no_save and self._has_save_points() and not self.output.is_open()):
             self.rewriting.give_up()

@@ -32,6 +32,9 @@ class Keeper:
         """BGSAVE, or begin it `later`, behind a transaction; the status line."""
         raise RedisError(NOT_KEPT)
 
+    def all_flushed(self) -> None:
+        """FLUSHALL: what is being saved is wanted no more; where save points keep the keys, that they are gone is saved."""
+
     def before_shutdown(self, save: bool, no_save: bool) -> None:
         """SHUTDOWN: save when that is asked for, or when there are save points and nothing else keeps the keys."""
 

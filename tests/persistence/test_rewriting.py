@@ -250,6 +250,37 @@ def test_what_is_answered_to_those_who_ask_for_it() -> None:
     asyncio.run(live())
 
 
+def test_flushall_ends_a_save_and_saves_that_nothing_is_left() -> None:
+    async def live(save: bytes) -> Kept:
+        kept = Kept(appendonly=b"no", save=save)
+        kept.server.bind(asyncio.get_running_loop())
+        persistence = kept.server.persistence
+        await persistence.start()
+        kept.call("SET", "k", "v")
+        kept.call("SAVE")
+        kept.call("SET", "l", "v")
+        kept.call("CONFIG", "SET", "rdb-key-save-delay", 10_000_000)
+        kept.call("BGSAVE")
+        rewriting = persistence.rewriting
+        while rewriting.snapshot is None or rewriting.snapshot.done == 0:
+            await asyncio.sleep(0)
+        assert kept.call("FLUSHALL") == b"+OK\r\n"
+        await rewriting.wait()
+        assert (rewriting.saves.is_ok, rewriting.saves.runs) == (True, 1)
+        persistence.tick()
+        await rewriting.wait()
+        assert rewriting.saves.runs == (2 if save else 1)
+        kept.call("SET", "k", "v")
+        kept.call("FLUSHALL")
+        changes = b"rdb_changes_since_last_save:0\r\n" in kept.call("INFO", "persistence")
+        assert changes == bool(save)
+        await persistence.stop()
+        return kept
+
+    assert again(asyncio.run(live(b"3600 1")), appendonly=b"no").data() == {}
+    assert list(again(asyncio.run(live(b"")), appendonly=b"no").data()[0]) == [b"k"]
+
+
 @pytest.mark.parametrize("on", [b"yes", b"no"])
 def test_reloading_gives_the_same_keys(on: bytes) -> None:
     kept = Kept(appendonly=on).start()
