@@ -120,7 +120,8 @@ def timeout_ms(text: bytes) -> int:
     """A blocking timeout given in (fractional) seconds, as milliseconds; 0 waits for ever."""
     seconds = read_float(text)
     if seconds is None:
-        raise RedisError(TIMEOUT_NOT_FLOAT)
+        is_too_large = b"n" not in text.lower() and _strtod(text) in (math.inf, -math.inf)
+        raise RedisError(TIMEOUT_NEGATIVE if is_too_large else TIMEOUT_NOT_FLOAT)
     if seconds < 0 or seconds * 1000 >= TOO_LATE:  # to Redis what overflows is negative, too
         raise RedisError(TIMEOUT_NEGATIVE)
     return math.ceil(seconds * 1000)

@@ -360,6 +360,7 @@ class Session(Output):
         self._unpark()
         if self._parked_entry is not None:
             self._parked_entry.calls += 1
+            self._parked_entry.failed += 1
         if not self._take_mute():
             self._send_error(b"UNBLOCKED client unblocked via CLIENT UNBLOCK")
         self._go_on()

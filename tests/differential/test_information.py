@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.differential.harness import Wire
+from tests.differential.harness import Wire, blocked_clients, until
 
 
 def told(wire: Wire, *sections: str) -> dict[str, dict[str, str]]:
@@ -59,6 +59,23 @@ def test_the_same_is_counted(both: tuple[str, str]) -> None:
             wire.call("EXISTS", "k")
             stats = told(wire, "stats")["Stats"]
             found.append({name: stats[name] for name in COUNTED})
+    assert found[0] == found[1]
+
+
+def test_a_wait_that_is_ended_with_an_error_is_a_failed_call(both: tuple[str, str]) -> None:
+    found = []
+    for path in both:
+        with Wire(path) as wire, Wire(path) as waiting:
+            wire.call("CONFIG", "RESETSTAT")
+            number = waiting.call("CLIENT", "ID")
+            assert isinstance(number, int)
+            waiting.send("BLPOP", "k", "0")
+            until(lambda path=path: blocked_clients(path) == 1, "it waits")  # type: ignore[misc]
+            wire.call("CLIENT", "UNBLOCK", number, "ERROR")
+            waiting.read()
+            stats = told(wire, "commandstats", "errorstats")
+            calls = stats["Commandstats"]["cmdstat_blpop"].split(",")
+            found.append((calls[0], calls[3:], stats["Errorstats"]))
     assert found[0] == found[1]
 
 
