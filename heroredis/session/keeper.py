@@ -33,7 +33,7 @@ class Keeper:
         raise RedisError(NOT_KEPT)
 
     def all_flushed(self) -> None:
-        """FLUSHALL: what is being saved is wanted no more; where save points keep the keys, that they are gone is saved."""
+        """FLUSHALL: what is being saved is wanted no more, and with save points it is saved that nothing is left."""
 
     def before_shutdown(self, save: bool, no_save: bool) -> None:
         """SHUTDOWN: save when that is asked for, or when there are save points and nothing else keeps the keys."""
