@@ -133,6 +133,7 @@ class JobsExtension(Extension):
         manager.blocking = core.blocking
         manager.on_schedule = self._arm
         manager.on_revoke = self._revoke
+        manager.on_measure = self._measure
         manager.later = self._later
         manager.embedded = lambda: [(worker.name, worker.job) for worker in self.pool.workers]
         manager.embedded_topics = self._handlers.topics
@@ -163,6 +164,10 @@ class JobsExtension(Extension):
         self.pool.revoke(job)
         if self._processes is not None:
             self._processes.revoke(job)
+
+    def _measure(self, job: Job) -> None:
+        if self._processes is not None:
+            self._processes.measure(job)
 
     def stopping(self) -> None:
         self._is_stopping = True

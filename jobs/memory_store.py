@@ -65,6 +65,9 @@ class MemoryStore(JobStore):
             commit.add_callback(lambda ended: promise.finish(ended.error))
         return commit
 
+    def in_batch(self) -> bool:
+        return self._depth > 0
+
     def commit(self) -> Committing:
         if self._depth:
             self._promise = self._promise or Promise()

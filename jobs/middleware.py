@@ -122,7 +122,10 @@ class Tracing(Middleware):
     A job that is created while another runs belongs to the same trace; otherwise it begins one."""
 
     def create(self, new: NewJobs, go_on: Create) -> Sequence[Job]:
-        meta = msgspec.json.decode(new.options.meta or b"{}", type=dict[str, msgspec.Raw])
+        try:
+            meta = msgspec.json.decode(new.options.meta or b"{}", type=dict[str, msgspec.Raw])
+        except (msgspec.DecodeError, RecursionError):
+            return go_on(new)  # where it is refused
         if TRACE not in meta:
             meta[TRACE] = msgspec.Raw(msgspec.json.encode(_child(_current.get())))
             new.options = replace(new.options, meta=msgspec.json.encode(meta))

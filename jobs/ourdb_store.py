@@ -132,6 +132,9 @@ class OurDBStore(JobStore):
             commit.add_callback(lambda ended: promise.finish(ended.error))
         return commit
 
+    def in_batch(self) -> bool:
+        return self._depth > 0
+
     def commit(self) -> Committing:
         if self._batch is None:
             return self.db.commit()

@@ -24,6 +24,7 @@ from typing import Any, Final, TypeVar
 
 from heroredis.extension import Client
 from jobs.errors import JobRefused
+from jobs.failure import facts_of
 from jobs.handlers import Handlers
 from jobs.job import Job
 from jobs.manager import JobManager
@@ -230,8 +231,9 @@ class ProcessPool:
         is_asked = status == GRACEFUL or (is_leaving and status == -signal.SIGTERM)
         is_innocent = worker.reason == Reason.CANCELLED or (is_asked and not worker.verdict)
         if not is_innocent:
+            job = self.manager.live.get(held[0]) if held else None
             logger.warning("worker process %s (pid %d) has ended: %s", worker.name, worker.process.pid,
-                           worker.verdict or described(status))
+                           worker.verdict or described(status), extra={} if job is None else facts_of(job))
         for job_id in reversed(held if is_innocent else held[1:]):
             self.manager.give_back(job_id, worker.name)
         if held and not is_innocent:
@@ -296,6 +298,13 @@ class ProcessPool:
         worker.killed_at = self._clock()
         worker.measure()
         signal_group(worker.process.pid, signal.SIGALRM)
+
+    def measure(self, job: Job) -> None:
+        """What a running job of ours has used until now is kept with it."""
+        for worker in self._workers.values():
+            if worker.head == job.job_id and worker.name == job.worker:
+                worker.measure()
+                self.manager.measured(job.job_id, job.token, *worker.usage)
 
     def revoke(self, job: Job) -> bool:
         """A running job was taken away; where a process of ours works on it, that process is ended."""

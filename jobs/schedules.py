@@ -12,7 +12,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from heroredis.extension import Committing
-from jobs.errors import BadOption, JobRefused, Refused
+from jobs.errors import BadOption, JobRefused
 from jobs.notes import ScheduleNote
 from jobs.options import MAX_TOPIC_BYTES, JobOptions, check_topic
 from jobs.steering import Steering
@@ -173,8 +173,12 @@ class Schedules:
             for moment in moments:
                 try:
                     job, _ = manager.create(note.topic, note.params, options_of(note, moment), f"schedule {note.name}")
-                except Refused as refused:
+                except JobRefused as refused:
                     logger.warning("schedule %s made no job: %s", note.name, refused.text)
+                    continue
+                except Exception:
+                    # A program's middleware: the schedule goes on with its next moment.
+                    logger.exception("schedule %s made no job", note.name)
                     continue
                 job_id = job.job_id
             self._keep(replace(note, next_at=following, last_at=moments[-1] if moments else note.last_at,

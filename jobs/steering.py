@@ -42,6 +42,7 @@ from jobs.store import JobStore
 from ourdb import StoreFull
 
 HAND_LEASE_MS: Final = 60_000
+KIB: Final = 1024
 LONGEST_LEASE_MS: Final = 1 << 50
 LAST_LINES: Final = 10
 """Log lines that the error of a job shows which is set aside."""
@@ -55,6 +56,8 @@ class Steering(Recovery):
         super().__init__(store, queue, clock, defer, rng, limits)
         self.on_revoke: Callable[[Job], None] = lambda job: None
         """A running attempt was taken from who runs it."""
+        self.on_measure: Callable[[Job], None] = lambda job: None
+        """One is going to be taken: what it has used until now is noted, where that is known."""
         self.embedded: Callable[[], list[tuple[str, Job | None]]] = list
         """The embedded workers and what each works on."""
         self.embedded_topics: Callable[[], list[str]] = list
@@ -80,7 +83,7 @@ class Steering(Recovery):
     def requeue(self, job_id: int, by: str) -> Committing:
         """A job that has ended as error (or is running) runs again, with all its attempts, and expires no more. Raises
         Refused when another job holds its unique key."""
-        job = self._checked(job_id, REQUEUE, None)
+        job = self._about_to_go(job_id, REQUEUE)
         now = self._clock.now_ms()
         more = job.more
         if more.unique and self.keys.holder(job.topic, more.unique, now) != job_id:
@@ -97,17 +100,26 @@ class Steering(Recovery):
 
     def cancel(self, job_id: int, by: str, why: bytes = b"cancelled") -> Committing:
         """A new or active job -> error with the reason cancelled. Who runs it is told; its result is refused."""
-        job = self._checked(job_id, CANCEL, None)
+        job = self._about_to_go(job_id, CANCEL)
         commit = self.fail(job_id, why, by, reason=Reason.CANCELLED, final=True, event=CANCEL)
         if job.state == ACTIVE:
             self.on_revoke(job)
         return commit
 
+    def _about_to_go(self, job_id: int, event: str) -> Job:
+        """A job that is taken from its worker, if it has one, with what the attempt has used."""
+        job = self._checked(job_id, event, None)
+        if job.state == ACTIVE:
+            self.on_measure(job)
+            return self.live[job_id]
+        return job
+
     def measured(self, job_id: int, token: str | None, cpu_us: int, max_rss: int) -> None:
         """What the running attempt has used; it is kept with the version that ends the attempt."""
         job = self.live.get(job_id)
         if job is not None and job.state == ACTIVE and token in (None, job.token):
-            self.live[job_id] = replace(job, extra=structs.replace(job.more, cpu_us=cpu_us, max_rss=max_rss))
+            self.live[job_id] = replace(job, extra=structs.replace(job.more, cpu_us=cpu_us,
+                                                                           max_rss=max_rss // KIB * KIB))
 
     def edit(self, job_id: int, by: str, params: bytes | None = None, priority: int = -1) -> Committing:
         """Other params or another priority for a job that has not begun."""
@@ -195,15 +207,16 @@ class Steering(Recovery):
         job_ids = [job.job_id for job in self.live.values() if job.topic == topic and job.state == NEW]
         self.queue.clear(topic)
         done = Promise()
-        self._purge_slice(job_ids, by, done)
+        self._purge_slice(job_ids, by, done, len(job_ids) if self.store.in_batch() else SLICE)
         return len(job_ids), done
 
-    def _purge_slice(self, job_ids: list[int], by: str, done: Promise) -> None:
-        """Some of them; the others in the next turns of the loop, so that it does not stall."""
+    def _purge_slice(self, job_ids: list[int], by: str, done: Promise, size: int) -> None:
+        """Some of them; the others in the next turns of the loop, so that it does not stall. What belongs to a batch is
+        not divided."""
         self.store.begin()
         deleted = []
         try:
-            for job_id in job_ids[:SLICE]:
+            for job_id in job_ids[:size]:
                 job = self.live.get(job_id)
                 if job is not None and job.state == NEW:
                     self._delete(job, by)
@@ -211,9 +224,9 @@ class Steering(Recovery):
         finally:
             commit = self.store.end()
             self._deleted_by(commit, deleted)
-        rest = job_ids[SLICE:]
+        rest = job_ids[size:]
         if rest:
-            self.later(lambda: self._purge_slice(rest, by, done))
+            self.later(lambda: self._purge_slice(rest, by, done, size))
         else:
             self._defer(commit, lambda: done.finish(commit.error))
 
@@ -329,6 +342,11 @@ class Steering(Recovery):
     def leased(self) -> list[Job]:
         """The running jobs that are held by a lease."""
         return [self.live[job_id] for job_id in self._leases if job_id in self.live]
+
+    def held(self) -> list[tuple[str, Job]]:
+        """The running jobs that connections and leases hold, each with its worker."""
+        found = [self.live.get(job_id) for job_id in (*self._owners, *self._leases)]
+        return [(job.worker, job) for job in found if job is not None]
 
     def held_by(self, owner: int) -> list[int]:
         """The running jobs of a connection."""

@@ -54,6 +54,10 @@ class JobStore:
         """Close what `begin` opened; the commit that covers it."""
         raise NotImplementedError
 
+    def in_batch(self) -> bool:
+        """Whether `begin` was called, and not yet `end`."""
+        raise NotImplementedError
+
     def commit(self) -> Committing:
         raise NotImplementedError
 

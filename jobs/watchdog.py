@@ -13,11 +13,14 @@ from collections.abc import Callable, Mapping
 from types import CodeType, FrameType
 from typing import Final
 
+from jobs.failure import facts_of
 from jobs.job import Job
 
 logger = logging.getLogger("heroredis.jobs")
 LOOK_EVERY_S: Final = 0.25
 BLOCKED_S: Final = 0.5
+FAR_EVERY_MS: Final = 2000
+"""Between two looks at jobs that run elsewhere, of which there may be many."""
 Running = Callable[[], list[tuple[str, Job]]]
 
 
@@ -26,11 +29,12 @@ def frame_of(thread: int) -> FrameType | None:
 
 
 class Watchdog:
-    """`codes` tells the topic of a handler's code, `running` who works on what; `stuck_ms` 0 = no second alarm."""
+    """`codes` tells the topic of a handler's code, `running` who works on what on this loop or in its threads,
+    `elsewhere` in processes and on other machines; `stuck_ms` 0 = no second alarm."""
 
     def __init__(self, codes: Mapping[CodeType, str], running: Running, stuck_ms: int,
                  clock: Callable[[], float] = time.monotonic,
-                 frame: Callable[[int], FrameType | None] = frame_of) -> None:
+                 frame: Callable[[int], FrameType | None] = frame_of, elsewhere: Running = list) -> None:
         self.blocked = 0
         """How often a handler has held the loop."""
         self.stuck = 0
@@ -42,6 +46,9 @@ class Watchdog:
         self._frame: Final = frame
         self._beat = clock()
         self._named = False
+        self._elsewhere: Final = elsewhere
+        self._far: list[tuple[str, Job]] = []
+        self._far_at = 0
         self._reported: set[tuple[int, int]] = set()
         self._thread: threading.Thread | None = None
         self._loop_thread = threading.get_ident()
@@ -79,16 +86,21 @@ class Watchdog:
         topic = self._codes[frame.f_code]
         self._named = True
         self.blocked += 1
-        ids = ", ".join(str(job.job_id) for _, job in self._running() if job.topic == topic)
+        jobs = [job for _, job in self._running() if job.topic == topic]
+        ids = ", ".join(str(job.job_id) for job in jobs)
         logger.warning(
             "the handler of topic %s has blocked the loop for %.1f s (job %s, at %s): everything else waits; make it a "
-            "plain function, which runs in a thread", topic, late, ids or "unknown", where)
+            "plain function, which runs in a thread", topic, late, ids or "unknown", where,
+            extra=facts_of(jobs[0]) if len(jobs) == 1 else {"topic": topic})
 
     def check_stuck(self, now_ms: int) -> None:
         """Report attempts that run longer than anybody expects, once each."""
         if not self._stuck_ms:
             return
-        running = self._running()
+        if abs(now_ms - self._far_at) >= FAR_EVERY_MS:
+            self._far_at = now_ms
+            self._far = self._elsewhere()
+        running = self._running() + self._far
         for worker, job in running:
             ran_ms = now_ms - job.started_at
             name = (job.job_id, job.version)
@@ -96,6 +108,6 @@ class Watchdog:
                 self._reported.add(name)
                 self.stuck += 1
                 logger.warning("job %d of topic %s has run for %d s on %s and may be stuck; JOB.CANCEL %d ends it",
-                               job.job_id, job.topic, ran_ms // 1000, worker, job.job_id)
+                               job.job_id, job.topic, ran_ms // 1000, worker, job.job_id, extra=facts_of(job))
         if self._reported:
             self._reported &= {(job.job_id, job.version) for _, job in running}

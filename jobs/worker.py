@@ -211,7 +211,7 @@ class WorkerPool:
                  stuck_ms: int = 0) -> None:
         self.manager: Final = manager
         self.reports: Final = Reports(manager.progress, manager.log)
-        self.watchdog: Final = Watchdog(handlers.codes(), self.running, stuck_ms)
+        self.watchdog: Final = Watchdog(handlers.codes(), self.running, stuck_ms, elsewhere=manager.held)
         self.turns: Final = Turns(manager.monotonic)
         self.handlers: Final = handlers
         stack: Stack | None = handlers.stack

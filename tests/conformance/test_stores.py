@@ -160,3 +160,13 @@ def test_ends_are_counted_whatever_their_ids_and_topics(tmp_path: Path) -> None:
             wanted[job.topic, job.state] = wanted.get((job.topic, job.state), 0) + 1
     assert (told, len(jobs)) == (wanted, 60)
     store.close()
+
+
+def test_a_store_knows_whether_a_batch_is_open(store: JobStore) -> None:
+    seen = [store.in_batch()]
+    store.begin()
+    store.begin()
+    store.end()
+    seen.append(store.in_batch())
+    store.end()
+    assert [*seen, store.in_batch()] == [False, True, False]

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Any
 
 from heroredis import Config, ServerFactory
+from heroredis.clock import ManualClock
 from jobs.accounting import Accounting
+from jobs.manager import JobManager
+from jobs.memory_queue import MemoryQueue
+from jobs.options import JobOptions
+from jobs.ourdb_store import OurDBStore
 from jobs.usage import Usage, peak, usage_of
+from ourdb import OurDB
 from tests.jobs.desk import Desk, as_map
 from tests.jobs.isolated_handlers import handlers
-from tests.jobs.world import World
+from tests.jobs.world import World, defer
 
 WAIT_S = 30
 
@@ -148,3 +155,35 @@ def test_another_process_is_read_from_proc(tmp_path: Path) -> None:
     (tmp_path / "9" / "status").write_bytes(b"Name:\ta\nVmHWM:\t      12 kB\n")
     assert usage_of(9, tmp_path).max_rss == 12 * 1024
     assert peak(b"Name:\tkernel thread\n") == 0
+
+
+async def test_a_job_that_is_cancelled_or_queued_again_while_a_process_works_on_it_is_measured(tmp_path: Path) -> None:
+    config = Config(data_dir=str(tmp_path), enable_redis=False, enable_ui=False, enable_webdav=False)
+    config.jobs.process_count = 1
+    async with ServerFactory(config, handlers=handlers) as factory:
+        manager = factory.job_manager
+        for act in (manager.cancel_job, manager.retry_job):
+            job = await manager.create_job("spin", timeout=60)
+            async with asyncio.timeout(WAIT_S):
+                while manager.now_ms() - (manager.live[job.job_id].started_at or manager.now_ms()) < 400:
+                    await asyncio.sleep(0.02)  # noqa: ASYNC110 - the processor's time has to pass
+            await act(job.job_id)
+            found = manager.accounting(job.job_id)
+            assert found.cpu_us, act
+            assert found.max_rss, act
+
+
+def test_memory_is_kept_in_whole_kib_so_that_no_record_looks_like_one_without_keys(tmp_path: Path) -> None:
+    for restart in range(2):
+        with OurDB(tmp_path / "db") as db:
+            manager = JobManager(OurDBStore(db), MemoryQueue(), ManualClock(1_000_000), defer)
+            manager.recover()
+            job, _ = manager.create("t", b"", JobOptions(idempotency=b"k"))
+            assert job.job_id == 1
+            db.flush()
+            if not restart:
+                claimed = manager.claim("t", "w")
+                assert claimed is not None
+                manager.measured(1, claimed.token, 7, 0xC400C0)  # what such a record ends with
+                manager.finish(1, b"", "w", claimed.token)
+                assert manager.accounting(1).max_rss == 0xC40000

@@ -114,3 +114,16 @@ def test_after_a_crash_all_jobs_of_a_transaction_are_there_or_none(tmp_path: Pat
         seen.add((len(list(store.records())), first.state, cut == end))
         store.close()
     assert seen == {(1, "new", False), (4, "done", True)}
+
+
+def test_a_purge_is_not_divided_however_long_the_line(desk: Desk) -> None:
+    caller, later = desk.caller(), []
+    desk.manager.later = later.append
+    caller.call("JOB.MCREATE", "t", *range(1200))
+    release(desk)
+    caller.answer()
+    for words in (("MULTI",), ("JOB.PURGE", "t"), ("JOB.CREATE", "u", "x"), ("JOB.STATS", "t"), ("EXEC",)):
+        caller.call(*words)
+    release(desk)
+    purged, _, stats = caller.answer()
+    assert (purged, stats[:2], later) == (1200, [b"new", 0], [])

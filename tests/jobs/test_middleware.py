@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 
 from heroredis import Config, Handlers, Job, ServerFactory
-from jobs.errors import Refused
-from jobs.middleware import Create, Middleware, NewJobs, Run, RunInThread, Tracing, traceparent
+from jobs.errors import BadOption, Refused
+from jobs.middleware import Create, Middleware, NewJobs, Run, RunInThread, Stack, Tracing, traceparent
+from jobs.notes import ScheduleNote
+from jobs.options import JobOptions
+from tests.jobs.world import World
 
 
 class Noted(Middleware):
@@ -110,3 +113,34 @@ async def test_a_trace_goes_from_job_to_job(tmp_path: Path) -> None:
         alone = await manager.create_job("elsewhere")
         assert json.loads(alone.meta)["traceparent"][:36] != given[:36]
     assert traceparent() == ""
+
+
+class Broken(Middleware):
+    def __init__(self) -> None:
+        self.failures = 2
+
+    def create(self, new: NewJobs, go_on: Create) -> Sequence[Job]:
+        if self.failures:
+            self.failures -= 1
+            raise ValueError("a bug of the program")
+        return go_on(new)
+
+
+def test_middleware_that_fails_stops_no_schedule(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    world.manager.stack = Stack()
+    world.manager.stack.add(Broken())
+    world.manager.schedules.set(ScheduleNote("n", "t", b"p", every_ms=1000), "hand")
+    for _ in range(4):
+        world.pass_ms(1000)
+    assert world.manager.stats("t").new == 2
+    assert "schedule n made no job" in caplog.text
+
+
+def test_tracing_leaves_it_to_others_to_refuse_metadata() -> None:
+    world = World()
+    world.manager.stack = Stack()
+    world.manager.stack.add(Tracing())
+    for meta in (b"[1]", b"{", b"5"):
+        with pytest.raises(BadOption, match="META must be a JSON object"):
+            world.manager.create("t", b"", JobOptions(meta=meta))

@@ -24,6 +24,7 @@ from jobs.outcomes import Discard, RetryAt, Snooze
 from jobs.run import Run
 from jobs.store import JobStore
 from jobs.watchdog import Watchdog
+from tests.jobs.world import World
 
 
 @asynccontextmanager
@@ -324,3 +325,18 @@ def test_a_handler_that_runs_far_too_long_is_reported_once(caplog: pytest.LogCap
         dog.check_stuck(12_000)
     assert dog.stuck == 2
     assert "job 3 of topic t has run for 10 s on w1 and may be stuck; JOB.CANCEL 3 ends it" in caplog.text
+
+
+def test_jobs_that_run_elsewhere_are_reported_too_with_their_facts(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    by_connection, by_lease, waiting = world.new(), world.new(), world.new()
+    world.claim(owner=7, worker="far")
+    world.claim(lease_ms=60_000, worker="leased")
+    dog = Watchdog({}, list, 10_000, elsewhere=world.manager.held)
+    world.clock.advance(10_000)
+    with caplog.at_level(logging.WARNING, "heroredis.jobs"):
+        for _ in range(2):
+            dog.check_stuck(world.clock.now_ms())
+    said = [(vars(record)["job_id"], vars(record)["topic"], vars(record)["worker"]) for record in caplog.records]
+    assert said == [(by_connection.job_id, "t", "far"), (by_lease.job_id, "t", "leased")]
+    assert world.state(waiting.job_id) == ("new", "")
