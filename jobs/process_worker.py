@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import contextlib
 import importlib.util
+import math
 import os
 import resource
 import select
@@ -26,13 +27,17 @@ from jobs import requests
 from jobs.attempt import Attempt, attempt_of
 from jobs.handlers import Handler, Handlers
 from jobs.job import Job
-from jobs.requests import Request
+from jobs.requests import JobMap, Request
 from jobs.usage import Meter
 from jobs.wire import NOT_ENOUGH, ClientError, new_reader, pack
 
 READ_SIZE: Final = 64 * 1024
 AHEAD: Final = 16
-"""Jobs that are fetched at once, so that a short one does not wait for the way to the server and back."""
+"""Jobs that are fetched at once at most, so that a short one does not wait for the way to the server and back."""
+SHORT_S: Final = 0.002
+"""Only of jobs that take less several are fetched at once: others are better done by another process."""
+LONG_S: Final = 0.05
+"""After which what was fetched behind a job is given back."""
 FOREVER_S: Final = 86_400.0
 GRACEFUL: Final = 113
 """Exit status of a worker that has ended between two jobs; with any other, its job has ended it."""
@@ -100,6 +105,11 @@ class ProcessWorker:
         self._stopping = False
         self._done = 0
         self._meter: Final = Meter()
+        self._ahead = 1
+        self._fetched: Final[deque[JobMap]] = deque()
+        self._began_at = math.inf
+        self._several: Final = threading.Event()
+        """More than one job was fetched."""
 
     def stop(self, number: int, frame: FrameType | None) -> None:
         """SIGTERM: end after the running job."""
@@ -109,18 +119,51 @@ class ProcessWorker:
 
     def run(self, topics: list[str]) -> None:
         self._link.call(requests.plain(["HELLO", 3]))
+        threading.Thread(target=self._give_back, name="give-back", daemon=True).start()
         while not self._stopping:
             try:
                 self._is_waiting = True
-                jobs = self._link.call(requests.fetch(AHEAD, FOREVER_S, topics, worker=self._name))
+                jobs = self._link.call(requests.fetch(self._ahead, FOREVER_S, topics, worker=self._name))
             except Stop:
                 return
             finally:
                 self._is_waiting = False
-            for job in jobs:
-                if self._stopping or self._is_worn_out():
-                    return  # the server puts the others back in line when the socket closes
-                self._work(attempt_of(job, self._max_result))
+            if not self._do(jobs):
+                return  # the server puts the others back in line when the socket closes
+
+    def _do(self, jobs: list[JobMap]) -> bool:
+        """One after the other; whether more are wanted."""
+        began_at = time.monotonic()
+        self._fetched.extend(jobs)
+        if len(jobs) > 1:
+            self._several.set()
+        while (job := self._next()) is not None:
+            if self._stopping or self._is_worn_out():
+                return False
+            self._work(attempt_of(job, self._max_result))
+        took_s = time.monotonic() - began_at
+        self._ahead = min(self._ahead * 2, AHEAD) if took_s < SHORT_S * len(jobs) else 1
+        return True
+
+    def _next(self) -> JobMap | None:
+        try:
+            job = self._fetched.popleft()
+        except IndexError:
+            return None
+        self._began_at = time.monotonic()
+        return job
+
+    def _give_back(self) -> None:
+        """On a thread: what waits behind a job that takes long goes back to the head of its line, for other
+        processes."""
+        while self._several.wait():
+            self._several.clear()
+            while self._fetched:
+                time.sleep(LONG_S / 2)
+                while self._fetched and time.monotonic() - self._began_at > LONG_S:
+                    with contextlib.suppress(IndexError, OSError):
+                        job = self._fetched.pop()
+                        self._link.send(requests.release(job["id"], job["token"]))
 
     def _is_worn_out(self) -> bool:
         if 0 < self._max_jobs <= self._done:

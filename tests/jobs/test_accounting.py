@@ -165,8 +165,9 @@ async def test_a_job_that_is_cancelled_or_queued_again_while_a_process_works_on_
         for act in (manager.cancel_job, manager.retry_job):
             job = await manager.create_job("spin", timeout=60)
             async with asyncio.timeout(WAIT_S):
-                while manager.now_ms() - (manager.live[job.job_id].started_at or manager.now_ms()) < 400:
-                    await asyncio.sleep(0.02)  # noqa: ASYNC110 - the processor's time has to pass
+                # the processor's time has to pass
+                while manager.now_ms() - (manager.live[job.job_id].started_at or manager.now_ms()) < 400:  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
             await act(job.job_id)
             found = manager.accounting(job.job_id)
             assert found.cpu_us, act

@@ -181,3 +181,21 @@ def test_marks_are_found_in_the_environment_only(tmp_path: Path) -> None:
         (tmp_path / number).mkdir()
         (tmp_path / number / "environ").write_bytes(text)
     assert marked("ab", tmp_path) == [12]
+
+
+@pytest.mark.parametrize("quick", [0, 200])
+async def test_no_process_is_idle_while_jobs_wait_behind_a_long_one(tmp_path: Path, quick: int) -> None:
+    config = settings(tmp_path)
+    config.jobs.process_count = 2
+    async with ServerFactory(config, handlers=handlers) as factory:
+        manager = factory.job_manager
+        before = [await manager.wait(job.job_id, WAIT_S) for job in await manager.create_jobs("pid", [b""] * quick)]
+        assert len({job.result for job in before if job is not None}) <= 2
+        files = [(tmp_path / f"begun-{number}", tmp_path / f"end-{number}") for number in range(2)]
+        jobs = await manager.create_jobs("until", [f"{begun}|{end}" for begun, end in files])
+        await until(lambda: all(begun.exists() for begun, _ in files))
+        for _, end in files:
+            end.touch()
+        ended = [await manager.wait(job.job_id, WAIT_S) for job in jobs]
+    assert [(job.state, job.attempts, job.losses) for job in ended if job is not None] == [("done", 1, 0)] * 2
+    assert len({job.result for job in ended if job is not None}) == 2
