@@ -35,8 +35,9 @@ def _set_pairs(ctx: Context, key: bytes, flat: list[bytes], name: bytes) -> int:
 def _set_one(ctx: Context, key: bytes, field: bytes, value: bytes) -> Reply:
     held = ctx.db.update_hash(key)
     fields = held.fields
-    added = 0 if field in fields else 1
+    before = len(fields)
     fields[field] = value
+    added = len(fields) - before
     if held.packed:
         ctx.db.limits.grown_hash(held, field, value)
     ctx.db.changed(key, "hset", HASH)
