@@ -196,6 +196,11 @@ def _accepted(ctx: Context, arguments: list[bytes]) -> Reply:
     return OK
 
 
+def _number_accepted(ctx: Context, arguments: list[bytes]) -> Reply:
+    integer(arguments[0])
+    return OK
+
+
 def _no_such_setting(ctx: Context, arguments: list[bytes]) -> Reply:
     raise RedisError(b"ERR No such file or directory")
 
@@ -222,7 +227,7 @@ def _reply_buffer(ctx: Context, arguments: list[bytes]) -> Reply:
         known = {b"never": -1, b"reset": REPLY_ROOM_MS}
         ctx.server.crowd.reply_room_ms = known[value] if value in known else integer(value)
     elif name != b"resizing":
-        raise RedisError(UNKNOWN % arguments[0][:128])
+        raise RedisError(UNKNOWN % b"REPLYBUFFER")
     return OK
 
 
@@ -237,16 +242,16 @@ def _harmful(ctx: Context, arguments: list[bytes]) -> Reply:
 
 ANY: Final = 1 << 30
 STEPS: Final[dict[bytes, tuple[Step, int, int]]] = {
-    b"SLEEP": (_sleep, 1, 1), b"LOG": (_log, 1, 1), b"ERROR": (_error, 1, 1), b"OBJECT": (_object, 1, 2),
+    b"SLEEP": (_sleep, 1, 1), b"LOG": (_log, 1, 1), b"ERROR": (_error, 1, 1), b"OBJECT": (_object, 1, 1),
     b"LISTPACK": (_listpack, 1, 1), b"QUICKLIST": (_quicklist, 1, 2), b"SDSLEN": (_string_sizes, 1, 1),
     b"DIGEST": (_digest, 0, 0), b"DIGEST-VALUE": (_digest_value, 0, ANY), b"POPULATE": (_populate, 1, 3),
     b"HTSTATS": (_table, 1, 1), b"HTSTATS-KEY": (_table_of_key, 1, 1), b"SET-ACTIVE-EXPIRE": (_active_expire, 1, 1),
     b"QUICKLIST-PACKED-THRESHOLD": (_packed_threshold, 1, 1), b"RELOAD": (_reload, 0, ANY),
-    b"LOADAOF": (_load_append_only, 0, 0), b"PROTOCOL": (_protocol, 1, 1), b"STRUCTSIZE": (_sizes, 0, 0),
+    b"LOADAOF": (_load_append_only, 0, ANY), b"PROTOCOL": (_protocol, 1, 1), b"STRUCTSIZE": (_sizes, 0, 0),
     b"CHANGE-REPL-ID": (_accepted, 0, 0), b"PAUSE-CRON": (_pause_cron, 1, 1), b"REPLICATE": (_accepted, 1, ANY),
     b"AOF-FLUSH-SLEEP": (_accepted, 1, 1), b"REPLYBUFFER": (_reply_buffer, 2, 2),
     b"STRINGMATCH-TEST": (_accepted, 0, 0),
-    b"DROP-CLUSTER-PACKET-FILTER": (_accepted, 1, 1), b"SET-SKIP-CHECKSUM-VALIDATION": (_accepted, 1, 1),
+    b"DROP-CLUSTER-PACKET-FILTER": (_number_accepted, 1, 1), b"SET-SKIP-CHECKSUM-VALIDATION": (_accepted, 1, 1),
     b"SET-DISABLE-DENY-SCRIPTS": (_accepted, 1, 1), b"MALLCTL": (_no_such_setting, 1, 2),
     b"MALLCTL-STR": (_no_such_setting, 1, 2), b"CLUSTERLINK": (_no_cluster, 3, 3),
     b"CLIENT-EVICTION": (_eviction_of_clients, 0, 0), b"SEGFAULT": (_harmful, 0, 0), b"PANIC": (_harmful, 0, 0),

@@ -230,6 +230,18 @@ def pexpiretime(ctx: Context, key: bytes) -> Reply:
 
 # Moving
 
+def _carry(db: Database, key: bytes, target: Database, newkey: bytes, value: Value) -> None:
+    """The value with its expiry, and how it was used."""
+    at = db.expiry(key)
+    use = db.uses.get(key, -1)
+    db.remove(key)
+    target.store(newkey, value)
+    if at >= 0:
+        target.set_expiry(newkey, at)
+    if use >= 0:
+        target.uses[newkey] = use
+
+
 def _rename(ctx: Context, key: bytes, newkey: bytes, only_new: bool) -> int:
     db = ctx.db
     value = db.lookup(key)
@@ -241,11 +253,7 @@ def _rename(ctx: Context, key: bytes, newkey: bytes, only_new: bool) -> int:
         if only_new:
             return 0
         db.remove(newkey)
-    at = db.expiry(key)
-    db.remove(key)
-    db.store(newkey, value)
-    if at >= 0:
-        db.set_expiry(newkey, at)
+    _carry(db, key, db, newkey, value)
     db.changed(key, "rename_from", GENERIC)
     db.changed(newkey, "rename_to", GENERIC, 0)
     return 1
@@ -312,11 +320,7 @@ def move(ctx: Context, key: bytes, db: bytes) -> Reply:
     value = ctx.db.lookup(key)
     if value is None or target.lookup(key) is not None:
         return 0
-    at = ctx.db.expiry(key)
-    ctx.db.remove(key)
-    target.store(key, value)
-    if at >= 0:
-        target.set_expiry(key, at)
+    _carry(ctx.db, key, target, key, value)
     ctx.db.changed(key, "move_from", GENERIC)
     target.changed(key, "move_to", GENERIC, 0)
     return 1

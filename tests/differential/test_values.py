@@ -151,3 +151,12 @@ def test_small_integers_are_shared_where_nobody_has_to_know_their_use(both: tupl
         pair.step((b"OBJECT", b"REFCOUNT", b"k"))
     pair.step((b"CONFIG", b"SET", b"maxmemory-policy", b"noeviction", b"maxmemory", b"0"))
     pair.close()
+
+
+def test_how_often_a_key_was_used_goes_with_it(both: tuple[str, str]) -> None:
+    pair = Pair(*both, 2)
+    for line in ("CONFIG SET lfu-log-factor 0 maxmemory-policy allkeys-lfu", "SET k v", "GET k", "GET k", "RENAME k l",
+                 "OBJECT FREQ l", "RENAMENX l m", "OBJECT FREQ m", "MOVE m 3", "SELECT 3", "OBJECT FREQ m", "SELECT 0",
+                 "CONFIG SET lfu-log-factor 10 maxmemory-policy noeviction"):
+        pair.step(tuple(word.encode() for word in line.split()))
+    pair.close()
