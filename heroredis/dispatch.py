@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import cast
+from typing import Final, cast
 
 from heroredis.errors import NO_AUTH, OOM, STILL_LOADING, RedisError, shown, wrong_arity
 from heroredis.permission import refuse
@@ -33,6 +33,7 @@ from heroredis.session.observing import redacted
 from heroredis.session.owner import PASS
 
 logger = logging.getLogger("heroredis")
+INTERNAL: Final = b"ERR internal error; the server's log has the details"
 SHOWN_LIMIT = 128
 HTTP_WORDS = frozenset({b"post", b"host:"})
 WHILE_SUBSCRIBED = frozenset({"SUBSCRIBE", "PSUBSCRIBE", "UNSUBSCRIBE", "PUNSUBSCRIBE", "SSUBSCRIBE", "SUNSUBSCRIBE",
@@ -242,7 +243,15 @@ def run_owned(ctx: Context, entry: Entry, argv: list[bytes]) -> object:
     command = entry.command
     if command is not None:
         for owner in ctx.server.owners:
-            reply = owner.before_write(ctx, command, argv)
+            try:
+                reply = owner.before_write(ctx, command, argv)
+            except RedisError:
+                entry.failed += 1
+                raise
+            except Exception:
+                logger.exception("the command %s failed", entry.name)
+                entry.failed += 1
+                raise RedisError(INTERNAL) from None
             if reply is not PASS:
                 entry.calls += 1
                 return reply
@@ -307,4 +316,4 @@ def call(ctx: Context, entry: Entry, argv: list[bytes]) -> object:
         # A defect in a handler must not take the connection or the server with it.
         logger.exception("the command %s failed", entry.name)
         entry.failed += 1
-        raise RedisError(b"ERR internal error; the server's log has the details") from None
+        raise RedisError(INTERNAL) from None

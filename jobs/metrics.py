@@ -78,6 +78,15 @@ class TopicMetrics:
                 ended += self._slots[place]
         return ended * 1000 / (slots * SLOT_MS)
 
+    def slots(self) -> list[tuple[int, int]]:
+        """The latest periods of ten seconds, each with how many jobs ended in it."""
+        return list(zip(self._times, self._slots, strict=True))
+
+    def take(self, slot: int, ended: int) -> None:
+        """What `slots` gave, before a restart."""
+        self._times[slot % SLOTS] = slot
+        self._slots[slot % SLOTS] = ended
+
     def totals(self) -> dict[str, int]:
         return {"created": self.created, "started": self.started, "done": self.done, "error": self.error,
                 "retried": self.retried}
@@ -133,7 +142,9 @@ class Metrics:
     def kept(self) -> dict[str, object]:
         return {"format": 1, "bounds_ms": BOUNDS_MS, "topics": {
             name: {**topic.totals(), "wait": [topic.wait.total_ms, *topic.wait.counts],
-                   "run": [topic.run.total_ms, *topic.run.counts]} for name, topic in self.topics.items()}}
+                   "run": [topic.run.total_ms, *topic.run.counts],
+                   "ended": [[at, ended] for at, ended in topic.slots() if ended]}
+            for name, topic in self.topics.items()}}
 
     def restore(self, kept: Mapping[str, object]) -> None:
         """What `kept` gave. ValueError for something else."""
@@ -149,6 +160,8 @@ class Metrics:
                 if len(counts) != len(BOUNDS_MS) + 2:
                     raise ValueError("metrics of another version")
                 histogram.total_ms, histogram.counts = counts[0], counts[1:]
+            for slot, ended in cast("list[list[object]]", facts.get("ended", [])):
+                topic.take(_whole(slot), _whole(ended))
             self.topics[name] = topic
 
 

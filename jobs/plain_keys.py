@@ -27,11 +27,11 @@ from heroredis.extension import (
     numkeys,
     timeout_ms,
 )
-from jobs.arguments import author
+from jobs.arguments import author, decoded
 from jobs.errors import Refused
 from jobs.job import Job
 from jobs.manager import JobManager
-from jobs.redis_queue import JOB_PREFIX, QUEUE_PREFIX, id_of_job_key, queue_key, topic_of_queue
+from jobs.redis_queue import JOB_PREFIX, QUEUE_PREFIX, id_of_job_key, queue_key
 from jobs.states import DONE, ERROR, NEW
 
 logger = logging.getLogger("heroredis.jobs")
@@ -69,7 +69,7 @@ class PlainKeys:
     def _topics(self, keys: list[bytes], name: str) -> list[str]:
         if not all(key.startswith(QUEUE_PREFIX) for key in keys):
             raise Refused(f"{name} mixes lines of jobs with other keys; ask for them in separate commands")
-        return [topic_of_queue(key) for key in keys]
+        return [decoded(key[len(QUEUE_PREFIX) :]) for key in keys]
 
     def _claim(self, ctx: Context, topic: str, count: int) -> list[object]:
         manager = self._manager()
@@ -118,6 +118,8 @@ class PlainKeys:
             raise Refused(f"{name} RIGHT would take the last job first; use LEFT")
         found = Args(words[size + 2 :]).options((), {"COUNT": natural})
         count = found.get("COUNT", 1)
+        if count == 0:
+            raise RedisError(b"ERR count should be greater than 0")
         for topic in self._topics(words[1 : 1 + size], name):
             taken = self._claim(ctx, topic, count if isinstance(count, int) else 1)
             if taken:

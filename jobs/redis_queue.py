@@ -32,10 +32,6 @@ def job_key(topic: str, job_id: int) -> bytes:
     return job_prefix(topic) + str(job_id).encode()
 
 
-def topic_of_queue(key: bytes) -> str:
-    return key[len(QUEUE_PREFIX) :].decode("utf-8", "surrogateescape")
-
-
 def id_of_job_key(key: bytes) -> tuple[str, int] | None:
     """Topic and id of a key `herojobs:<topic>:<id>`."""
     topic, colon, number = key[len(JOB_PREFIX) :].rpartition(b":")

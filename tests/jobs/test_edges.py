@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import hiredis
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from heroredis.extension import Command, Extension
+from heroredis.server import Server
 from jobs.errors import Refused
 from jobs.limits import Limits
 from jobs.ourdb_store import OurDBStore
@@ -102,6 +105,14 @@ def try_topic(topic: bytes) -> None:
     for words in (("JOB.CREATE", topic, "p"), ("JOB.MCREATE", topic, "p"), ("JOB.FETCH", 1, 0, topic),
                   ("JOB.PAUSE", topic), ("JOB.PURGE", topic), ("JOB.SCHEDULE", "SET", "s", topic, "p", "EVERY", 1000)):
         assert caller.error(*words).startswith(("ERR a topic ", "ERR topics, states and names are UTF-8 text")), words
+    line, shown = b"heroqueue:" + topic, b"herojobs:" + topic + b":1"
+    for words in (("LPOP", line), ("LMPOP", 1, line, "LEFT"), ("RPUSH", line, 1), ("LPUSH", line, 1),
+                  ("LREM", line, 0, 1), ("LLEN", line), ("GET", shown), ("DEL", shown), ("SET", shown, "{}")):
+        answer = caller.call(*words)
+        assert answer in (None, 0, []) or isinstance(answer, hiredis.ReplyError), words
+    waiting = desk.caller("9001")
+    waiting.call("BLPOP", line, 1)
+    waiting.hang_up()
     assert (list(desk.manager.live), caller.call("JOB.TOPICS"), caller.call("JOB.SCHEDULE", "LIST")) == ([], [], [])
 
 
@@ -163,3 +174,26 @@ def test_params_and_results_beyond_the_most_are_refused_and_leave_nothing() -> N
     with pytest.raises(Refused, match=f"the result has {MOST + 1} bytes"):
         world.manager.finish(job.job_id, b"x" * (MOST + 1), "w", claimed.token)
     assert world.state(job.job_id)[0] not in (NEW, "done")
+
+
+def test_an_owner_of_keys_that_fails_costs_nobody_its_connection(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(Extension):
+        name = "broken"
+
+        def owned_prefixes(self) -> tuple[bytes, ...]:
+            return (b"mine:",)
+
+        def before_write(self, ctx: object, command: Command, argv: list[bytes]) -> object:
+            raise RuntimeError("a bug")
+
+    desk = Desk()
+    desk.server = Server(desk.clock)
+    desk.server.add_extension(Broken())
+    caller = desk.caller()
+    assert caller.error("SET", "mine:x", "1").startswith("ERR internal error")
+    assert caller.call("SET", "yours", "1") == b"OK"
+    assert "the command SET failed" in caplog.text
+
+
+def test_a_count_of_none_is_refused_as_redis_does() -> None:
+    assert Desk().caller().error("LMPOP", 1, "heroqueue:t", "LEFT", "COUNT", 0) == "ERR count should be greater than 0"

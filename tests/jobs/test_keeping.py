@@ -123,7 +123,8 @@ async def test_metrics_count_and_go_on_after_a_restart(tmp_path: Path) -> None:
     world.restart()
     again = Keeper(world.manager, world.clock, {}, path)
     again.start()
-    assert world.manager.details("mail")["created_total"] == 2
+    assert world.manager.details("mail") == {
+        **detail, "rate_1m": pytest.approx(2 / 60), "rate_5m": pytest.approx(2 / 290)}
     await again.stop()
     path.write_text("{}")
     Keeper(world.manager, world.clock, {}, path)._restore()
