@@ -15,6 +15,8 @@ CLOSE: Final = 93
 BACKSLASH: Final = 92
 CARET: Final = 94
 DASH: Final = 45
+MOST_STARS: Final = 1000
+"""A pattern with more of them, but for those at its end, fits nothing: as in Redis, which goes no deeper."""
 
 
 def _lower(byte: int) -> int:
@@ -66,6 +68,8 @@ def matches(pattern: bytes, text: bytes, fold_case: bool = False) -> bool:
     star = -1
     star_text = 0
     pattern_end, text_end = len(pattern), len(text)
+    if pattern_end > 2 * MOST_STARS and _stars(pattern) > MOST_STARS:
+        return False
     while t < text_end:
         if p < pattern_end:
             code = pattern[p]
@@ -91,6 +95,23 @@ def matches(pattern: bytes, text: bytes, fold_case: bool = False) -> bool:
     while p < pattern_end and pattern[p] == STAR:
         p += 1
     return p == pattern_end
+
+
+def _stars(pattern: bytes) -> int:
+    """How many stars or rows of stars something follows."""
+    count = at = 0
+    while at < len(pattern):
+        code = pattern[at]
+        if code == STAR:
+            while at < len(pattern) and pattern[at] == STAR:
+                at += 1
+            if at < len(pattern):
+                count += 1
+        elif code == OPEN:
+            at = _match_class(pattern, at, 0, False)[1]
+        else:
+            at += 2 if code == BACKSLASH else 1
+    return count
 
 
 def is_literal(pattern: bytes) -> bool:

@@ -97,7 +97,7 @@ class Server(Core):
 
     def _look_at_clients(self) -> None:
         if self.tracking.count:
-            self.tracking.limit(self.parameters.integer("tracking-table-max-keys"))
+            self.limit_tracking()
         self._idle.look(self.clock.now_ms())
         self.look_at_sizes()
 

@@ -165,6 +165,7 @@ class Core:
             ("notify-keyspace-events", self.notifications.adapt),
             ("maxmemory maxmemory-policy", self._adapt_memory),
             ("maxmemory maxmemory-clients", self._adapt_crowd),
+            ("tracking-table-max-keys", self.limit_tracking),
         ):
             self.parameters.when_changed(names, apply)
             apply()
@@ -224,6 +225,10 @@ class Core:
         self.crowd.adapt()
         if self.crowd.is_over:
             self._evict_soon()
+        return ""
+
+    def limit_tracking(self) -> str:
+        self.tracking.limit(self.parameters.integer("tracking-table-max-keys"))
         return ""
 
     def note_size(self, client: Client) -> None:

@@ -153,6 +153,24 @@ def test_expiry_is_told(both: tuple[str, str]) -> None:
             writer.call("CONFIG", "SET", "notify-keyspace-events", "")
 
 
+def test_a_smaller_table_is_told_of_at_once_also_to_who_queues_commands(both: tuple[str, str]) -> None:
+    told = []
+    for path in both:
+        with Wire(path, 3) as reader, Wire(path) as other:
+            other.call("DEBUG", "PAUSE-CRON", "1")
+            reader.call("CLIENT", "TRACKING", "ON")
+            reader.call("MGET", "a", "b")
+            reader.call("MULTI")
+            other.call("CONFIG", "SET", "tracking-table-max-keys", 1)
+            reader.send("PING")
+            first = reader.read()
+            assert isinstance(first, Tagged)
+            told.append((first.marker, reader.read(), reader.call("EXEC")))
+            other.call("CONFIG", "SET", "tracking-table-max-keys", 1000000)
+            other.call("DEBUG", "PAUSE-CRON", "0")
+    assert told[0] == told[1]
+
+
 def test_keys_given_up_by_the_table_are_invalidated(both: tuple[str, str]) -> None:
     for path in both:
         with Wire(path, 3) as reader, Wire(path) as other:

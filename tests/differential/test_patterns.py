@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 from typing import Final
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +21,20 @@ PARTS: Final = st.sampled_from([
     b"[^]",
     b"[\\]]", b"[^\\]a]", b"[a-]", b"[-a]", b"[\\-^]", b"[^^]", b"[a-\\]", b"\\[", b"\\*", b"\\\\", b"**",
 ])
+
+
+@pytest.mark.parametrize("pattern", ["*?" * 1000, "*?" * 1001, "**?" * 1001, "*?" * 1000 + "**", "[*]" * 2000,
+                                     "\\*" * 1500, "*?" * 1000 + "[*]*", "*" * 5000, "*?" * 50000, "*?" * 999 + "[a*]*b"])
+def test_patterns_with_very_many_stars_fit_nothing(both: tuple[str, str], pattern: str) -> None:
+    found = []
+    for path in both:
+        with Wire(path) as wire:
+            for key in ("a" * 5000, "a" * 1998 + "b", "*" * 2000, "*" * 1500):
+                wire.call("SET", key, "1")
+            keys = wire.call("KEYS", pattern)
+            assert isinstance(keys, list)
+            found.append(sorted(keys))
+    assert found[0] == found[1]
 
 
 def filled(path: str) -> Wire:
