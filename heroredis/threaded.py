@@ -12,9 +12,12 @@ from heroredis.factory import ServerFactory, new_loop
 from heroredis.settings import Config
 
 if TYPE_CHECKING:
+    from jobs.bulk import Done
     from jobs.counts import Counts
+    from jobs.feed import Page
     from jobs.handlers import Handlers
     from jobs.job import Job
+    from jobs.notes import ScheduleNote
 
 T = TypeVar("T")
 
@@ -32,8 +35,8 @@ class SyncJobManager:
     def create_job(self, topic: str, params: object = b"", **options: Any) -> Job:
         return self._call(self._factory.job_manager.create_job(topic, params, **options))
 
-    def create_jobs(self, topic: str, params_list: Sequence[object]) -> list[Job]:
-        return self._call(self._factory.job_manager.create_jobs(topic, params_list))
+    def create_jobs(self, topic: str, params_list: Sequence[object], **options: Any) -> list[Job]:
+        return self._call(self._factory.job_manager.create_jobs(topic, params_list, **options))
 
     def get_job(self, job_id: int) -> Job | None:
         return self._call(self._factory.job_manager.get_job(job_id))
@@ -41,14 +44,65 @@ class SyncJobManager:
     def get_history(self, job_id: int, depth: int = 100) -> list[Job]:
         return self._call(self._factory.job_manager.get_history(job_id, depth))
 
-    def update_job_status(self, job_id: int, state: str) -> Job:
-        return self._call(self._factory.job_manager.update_job_status(job_id, state))
+    def update_job_status(self, job_id: int, state: str, **who: str) -> Job:
+        return self._call(self._factory.job_manager.update_job_status(job_id, state, **who))
 
-    def complete_job(self, job_id: int, result: object = b"", token: str | None = None) -> Job:
-        return self._call(self._factory.job_manager.complete_job(job_id, result, token))
+    def complete_job(self, job_id: int, result: object = b"", token: str | None = None, **who: str) -> Job:
+        return self._call(self._factory.job_manager.complete_job(job_id, result, token, **who))
 
-    def fail_job(self, job_id: int, error: object = b"", token: str | None = None) -> Job:
-        return self._call(self._factory.job_manager.fail_job(job_id, error, token))
+    def fail_job(self, job_id: int, error: object = b"", token: str | None = None, **options: Any) -> Job:
+        return self._call(self._factory.job_manager.fail_job(job_id, error, token, **options))
+
+    def cancel_job(self, job_id: int, why: object = "cancelled", **who: str) -> Job:
+        return self._call(self._factory.job_manager.cancel_job(job_id, why, **who))
+
+    def retry_job(self, job_id: int, **who: str) -> Job:
+        return self._call(self._factory.job_manager.retry_job(job_id, **who))
+
+    def delete_job(self, job_id: int, **who: str) -> None:
+        self._call(self._factory.job_manager.delete_job(job_id, **who))
+
+    def edit_job(self, job_id: int, **changes: Any) -> Job:
+        return self._call(self._factory.job_manager.edit_job(job_id, **changes))
+
+    def promote_job(self, job_id: int, **who: str) -> Job:
+        return self._call(self._factory.job_manager.promote_job(job_id, **who))
+
+    def pause_topic(self, topic: str, **who: str) -> None:
+        self._call(self._factory.job_manager.pause_topic(topic, **who))
+
+    def resume_topic(self, topic: str, **who: str) -> None:
+        self._call(self._factory.job_manager.resume_topic(topic, **who))
+
+    def purge_topic(self, topic: str, **who: str) -> int:
+        return self._call(self._factory.job_manager.purge_topic(topic, **who))
+
+    def set_schedule(self, name: str, topic: str, params: object = b"", **options: Any) -> ScheduleNote:
+        return self._call(self._factory.job_manager.set_schedule(name, topic, params, **options))
+
+    def delete_schedule(self, name: str, **who: str) -> None:
+        self._call(self._factory.job_manager.delete_schedule(name, **who))
+
+    def pause_schedule(self, name: str, **who: str) -> None:
+        self._call(self._factory.job_manager.pause_schedule(name, **who))
+
+    def resume_schedule(self, name: str, **who: str) -> None:
+        self._call(self._factory.job_manager.resume_schedule(name, **who))
+
+    def search_jobs(self, query: str, cursor: int = 0, count: int = 50) -> tuple[int, list[Job]]:
+        return self._call(self._factory.job_manager.search_jobs(query, cursor, count))
+
+    def count_jobs(self, query: str) -> int:
+        return self._call(self._factory.job_manager.count_jobs(query))
+
+    def jobs_as_of(self, moment_ms: int, query: str = "", cursor: int = 0, count: int = 50) -> tuple[int, list[Job]]:
+        return self._call(self._factory.job_manager.jobs_as_of(moment_ms, query, cursor, count))
+
+    def bulk(self, action: str, query: str, **options: Any) -> Done:
+        return self._call(self._factory.job_manager.bulk(action, query, **options))
+
+    def events_after(self, cursor: int, count: int = 100, wait: float = 0) -> Page:
+        return self._call(self._factory.job_manager.events_after(cursor, count, wait))
 
     def wait(self, job_id: int, timeout: float | None = None) -> Job | None:
         return self._call(self._factory.job_manager.wait(job_id, timeout))

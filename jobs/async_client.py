@@ -13,7 +13,17 @@ from typing import Any, Final, TypeVar
 
 from jobs import requests
 from jobs.requests import JobMap, Request
-from jobs.wire import NOT_ENOUGH, ClientError, NotConnected, OutcomeUnknown, greeting, new_reader, pack, parse_url
+from jobs.wire import (
+    NOT_ENOUGH,
+    ClientError,
+    NotConnected,
+    OutcomeUnknown,
+    greeting,
+    is_loading,
+    new_reader,
+    pack,
+    parse_url,
+)
 
 T = TypeVar("T")
 DEFAULT_URL: Final = "redis://127.0.0.1:6379"
@@ -141,9 +151,10 @@ class AsyncClient:
                 if not request.is_safe or attempt == self._attempts:
                     raise
             else:
-                if isinstance(answer, ClientError):
-                    raise answer
-                return request.read(answer)
+                if not is_loading(answer) or attempt == self._attempts:
+                    if isinstance(answer, ClientError):
+                        raise answer
+                    return request.read(answer)
             await self._sleep(FIRST_PAUSE_S * 2 ** (attempt - 1))
         raise NotConnected(f"{self.address} cannot be reached")
 
@@ -195,6 +206,15 @@ class AsyncClient:
     async def fail_job(self, job_id: int, error: object = b"", token: str = "", dead: bool = False) -> None:
         await self.call(requests.fail(job_id, error, token, dead=dead))
 
+    async def extend(self, job_id: int, seconds: float, token: str = "") -> None:
+        await self.call(requests.extend(job_id, seconds, token))
+
+    async def progress(self, job_id: int, percent: float, text: str = "", token: str = "") -> None:
+        await self.call(requests.progress(job_id, int(percent), text, token))
+
+    async def log(self, job_id: int, line: str, token: str = "") -> None:
+        await self.call(requests.log(job_id, line, token))
+
     async def cancel(self, job_id: int, why: str = "cancelled") -> None:
         await self.call(requests.act("JOB.CANCEL", job_id, why))
 
@@ -210,3 +230,8 @@ class AsyncClient:
 
     async def stats(self, topic: str = "") -> dict[str, Any]:
         return await self.call(requests.stats(topic))
+
+    async def list_jobs(self, topic: str = "", state: str = "", query: str = "", cursor: str = "0",
+                        count: int = 50) -> tuple[str, list[JobMap]]:
+        """Newest first; the next cursor, "0" at the end."""
+        return await self.call(requests.listing(topic, state, query, cursor, count))

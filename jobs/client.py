@@ -26,6 +26,7 @@ from jobs.wire import (
     NotConnected,
     OutcomeUnknown,
     greeting,
+    is_loading,
     new_reader,
     pack,
     parse_url,
@@ -117,11 +118,17 @@ class Client:
             else:
                 try:
                     connection.sendall(data)
-                    return [self._read(connection) for _ in batch]
+                    answers = [self._read(connection) for _ in batch]
+                    if attempt == self._attempts or not all(is_loading(answer) for answer in answers):
+                        return answers
                 except OSError as error:
                     self.close()
                     if not is_safe or attempt == self._attempts:
                         raise OutcomeUnknown(f"the connection broke before the answer came: {error}") from error
+                except BaseException:
+                    # Interrupted while it waited: what is still to come answers no later request.
+                    self.close()
+                    raise
             self._sleep(FIRST_PAUSE_S * 2 ** (attempt - 1))
         raise NotConnected(f"{self.address} cannot be reached")
 
@@ -165,11 +172,11 @@ class Client:
     def extend(self, job_id: int, seconds: float, token: str = "") -> None:
         self.call(requests.extend(job_id, seconds, token))
 
-    def progress(self, job_id: int, percent: int, text: str = "") -> None:
-        self.call(requests.progress(job_id, percent, text))
+    def progress(self, job_id: int, percent: float, text: str = "", token: str = "") -> None:
+        self.call(requests.progress(job_id, int(percent), text, token))
 
-    def log(self, job_id: int, line: str) -> None:
-        self.call(requests.log(job_id, line))
+    def log(self, job_id: int, line: str, token: str = "") -> None:
+        self.call(requests.log(job_id, line, token))
 
     def cancel(self, job_id: int, why: str = "cancelled") -> None:
         self.call(requests.act("JOB.CANCEL", job_id, why))

@@ -46,6 +46,8 @@ class JobBench:
     def _new_manager(self) -> JobManager:
         made = JobManager(self.store, self.queue, self.clock, _defer, random.Random(self._seed), self._limits)
         made.defaults_of = self.handlers.defaults
+        made.stack = None if self.handlers.stack.is_empty else self.handlers.stack
+        made.on_end = lambda job: made.release_waiters(job.job_id)
         return made
 
     def restart(self) -> None:

@@ -26,6 +26,11 @@ class ClientError(Exception):
         self.text: Final = text
 
 
+def is_loading(answer: object) -> bool:
+    """Whether the server is still reading its data: nothing was done, and a later try may succeed."""
+    return isinstance(answer, ClientError) and answer.code == "LOADING"
+
+
 class NotConnected(ConnectionError):
     """The server cannot be reached; nothing was sent."""
 

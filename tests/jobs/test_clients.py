@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+import signal
 import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -11,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from heroredis import Config, ServerFactory
-from heroredis.threaded import run_in_thread
+from heroredis.threaded import SyncJobManager, run_in_thread
 from jobs import Discard, Handlers, Job, Run, Snooze
 from jobs import requests as requests_
 from jobs.client import AsyncClient, Client, ClientError, NotConnected, OutcomeUnknown
+from jobs.manager import JobManager
 from jobs.remote_worker import RemoteWorker
 from jobs.wire import parse_url
 
@@ -254,3 +257,114 @@ async def test_a_remote_worker_that_goes_gives_its_jobs_back(factory: ServerFact
     await task
     await asyncio.wait_for(back.wait(), 20)
     assert manager.stats("for-ever").new == 1
+
+
+def test_an_interrupted_request_leaves_no_answer_for_the_next_one(url: str) -> None:
+    class Stopped(BaseException):
+        """As a signal's handler raises it."""
+
+    def stop(number: int, frame: object) -> None:
+        raise Stopped
+
+    before = signal.signal(signal.SIGALRM, stop)
+    try:
+        with Client(url) as client:
+            job_id = client.create_job("t", b"1")
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            with pytest.raises(Stopped):
+                client.wait(job_id, 0.2)
+            job = client.get_job(job_id)
+            assert job is not None
+            assert job["state"] == "new"
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+class Loading:
+    """A server that reads its data for so many requests, then answers 7."""
+
+    def __init__(self, refusals: int) -> None:
+        self.requests = 0
+        self._refusals = refusals
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"redis://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with self._listener:
+            client, _ = self._listener.accept()
+        with client:
+            while data := client.recv(65536):
+                if b"HELLO" in data:
+                    client.sendall(b"%0\r\n")
+                    continue
+                self.requests += 1
+                is_loading = self.requests <= self._refusals
+                client.sendall(b"-LOADING the data is being read\r\n" if is_loading else b":7\r\n")
+
+
+def test_a_client_waits_for_a_server_that_is_loading() -> None:
+    server = Loading(2)
+    with Client(server.url, sleep=lambda seconds: None) as client:
+        assert client.execute("JOB.ANY") == 7
+    assert server.requests == 3
+    with Client(Loading(9).url, sleep=lambda seconds: None) as client, pytest.raises(ClientError, match="LOADING"):
+        client.execute("JOB.ANY")
+
+
+async def test_an_asynchronous_client_waits_for_a_server_that_is_loading() -> None:
+    async def at_once(seconds: float) -> None: ...
+
+    async with AsyncClient(Loading(2).url, sleep=at_once) as client:
+        assert await client.execute("JOB.ANY") == 7
+    async with AsyncClient(Loading(9).url, sleep=at_once) as client:
+        with pytest.raises(ClientError, match="LOADING"):
+            await client.execute("JOB.ANY")
+
+
+def test_both_clients_can_do_the_same() -> None:
+    def names(kind: type) -> set[str]:
+        return {name for name in vars(kind) if not name.startswith("_")}
+
+    assert names(Client) - names(AsyncClient) == {"pipeline"}  # asyncio sends together what is asked together
+
+
+async def test_a_worker_may_report_with_its_token(factory: ServerFactory, tmp_path: Path) -> None:
+    job = await factory.job_manager.create_job("t")
+    async with AsyncClient(f"unix://{tmp_path}/s") as client:
+        [fetched] = await client.fetch(["t"], lease=60)
+        await client.progress(job.job_id, 33.3, "on the way", fetched["token"])
+        await client.log(job.job_id, "a line", fetched["token"])
+        await client.extend(job.job_id, 60, fetched["token"])
+        for report in (client.progress(job.job_id, 50, "", "stale"), client.log(job.job_id, "x", "stale")):
+            with pytest.raises(ClientError, match="STALE"):
+                await report
+        _, [listed] = await client.list_jobs(query="state:active")
+        assert (listed["progress"], listed["progress_text"]) == (33, "on the way")
+
+
+def test_the_manager_of_a_synchronous_program_can_do_what_the_other_can(tmp_path: Path) -> None:
+    awaitable = {name for name, value in vars(JobManager).items()
+                 if inspect.iscoroutinefunction(value) and not name.startswith("_")} or {"create_job"}
+    offered = {name for name in vars(SyncJobManager) if not name.startswith("_")}
+    assert awaitable - offered <= {"flushed"}
+    with run_in_thread(settings(tmp_path)) as server:
+        manager = server.job_manager
+        first, second = manager.create_jobs("t", [b"1", b"2"], tags=["x"])
+        assert manager.edit_job(first.job_id, priority=7, by="me").priority == 7
+        assert manager.promote_job(second.job_id).reason == "promoted"
+        assert manager.cancel_job(first.job_id, "no need").error == b"no need"
+        assert manager.retry_job(first.job_id).state == "new"
+        manager.pause_topic("t")
+        manager.resume_topic("t")
+        assert manager.count_jobs("tag:x") == 2
+        assert [job.job_id for job in manager.search_jobs("tag:x")[1]] == [2, 1]
+        assert manager.set_schedule("s", "t", every=60).next_at
+        manager.pause_schedule("s")
+        manager.resume_schedule("s")
+        manager.delete_schedule("s")
+        assert manager.bulk("cancel", "id:1").changed == 1
+        manager.delete_job(first.job_id)
+        assert manager.purge_topic("t") == 1
+        assert manager.events_after(0, 1).events[0].event == "created"
+        assert manager.jobs_as_of(1) == (0, [])

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 
 from jobs import Discard, Handlers, Job, Snooze
+from jobs.middleware import Create, Middleware, NewJobs, Run
 from jobs.testing import JobBench
 
 handlers = Handlers()
@@ -107,3 +112,37 @@ async def test_jobs_that_create_each_other_for_ever_are_noticed() -> None:
     await bench.manager.create_job("again")
     with pytest.raises(RuntimeError, match="create each other"):
         await bench.drain(limit=20)
+
+
+async def test_middleware_is_around_creating_and_running_there_too() -> None:
+    seen: list[str] = []
+
+    class Noted(Middleware):
+        def create(self, new: NewJobs, go_on: Create) -> Sequence[Job]:
+            seen.append(f"create {new.topic}")
+            return go_on(new)
+
+        async def run(self, job: Job, go_on: Run) -> Any:
+            seen.append(f"run {job.topic}")
+            return await go_on(job)
+
+    wrapped = Handlers()
+    wrapped.include(handlers)
+    wrapped.middleware(Noted())
+    bench = JobBench(wrapped)
+    for _ in range(2):
+        await bench.manager.create_job("greet", "Ada")
+        await bench.drain()
+        bench.restart()
+    assert seen == ["create greet", "run greet"] * 2
+
+
+async def test_who_waits_for_a_job_hears_of_its_end() -> None:
+    bench = JobBench(handlers)
+    job = await bench.manager.create_job("greet", "Ada")
+    waiting = asyncio.ensure_future(bench.manager.wait(job.job_id, 10))
+    await asyncio.sleep(0)
+    await bench.drain()
+    ended = await waiting
+    assert ended is not None
+    assert ended.result == b"Hello, Ada"
