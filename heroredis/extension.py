@@ -30,6 +30,7 @@ from heroredis.session.client import Client
 from heroredis.session.context import Context
 from heroredis.session.core import Core
 from heroredis.session.owner import PASS, Owner
+from heroredis.tuning import give_back
 from heroredis.types.list import List
 from heroredis.types.string import Rendered
 
@@ -79,6 +80,7 @@ __all__ = [
     "SystemClock",
     "Wait",
     "command",
+    "give_back",
     "integer",
     "load_handlers",
     "natural",

@@ -16,6 +16,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Final, TypeVar
 
+from heroredis.extension import give_back
 from jobs.errors import Refused, TooOld
 from jobs.index import ASKED_KIB, FILLED_KIB, JobIndex
 from jobs.index_feed import IndexFeed
@@ -207,6 +208,8 @@ class Indexer:
         if is_filling != self._is_filling:
             self._is_filling = is_filling
             index.hold(FILLED_KIB if is_filling else ASKED_KIB)
+            if not is_filling:
+                give_back()
 
     def _answer(self, task: Task) -> None:
         target = self._feed.last_lsn()

@@ -196,6 +196,21 @@ def test_changes_that_a_compaction_dropped_lead_to_a_new_index(world: World) -> 
     assert (len(world.ids("topic:late")), world.ids("topic:odd")) == (50, [])
 
 
+def test_memory_that_a_long_catching_up_took_is_given_back_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    given_back: list[int] = []
+    monkeypatch.setattr("jobs.indexer.give_back", lambda: given_back.append(world.indexer.index_lsn))
+    monkeypatch.setattr("jobs.indexer.MUCH", 20)
+    monkeypatch.setattr("jobs.indexer.PORTION", 10)
+    world.indexer.stop()
+    for number in range(1, 51):
+        world.db.append(encode(Job(job_id=number, topic="t")))
+    world.db.commit().wait(10)
+    world.indexer = Indexer(world.folder / "index", OurDBFeed(world.db), 0.01)
+    world.indexer.start()
+    assert len(world.ids("topic:t")) == 50
+    assert given_back == [30]
+
+
 def test_a_closed_index_refuses(world: World) -> None:
     world.indexer.stop()
     with pytest.raises(Exception, match="closed"):
