@@ -226,7 +226,7 @@ class JobsExtension(Extension):
             done(work())
             return
         future = self._core.loop.run_in_executor(None, work)
-        future.add_done_callback(lambda ended: None if ended.cancelled() or ended.exception() else done(ended.result()))
+        future.add_done_callback(lambda ended: None if ended.cancelled() else done(_result_of(ended)))
 
     def _arm(self) -> None:
         """One timer, for the soonest appointment or deadline. Appointments are by the wall clock, which may be set:
@@ -312,3 +312,12 @@ class JobsExtension(Extension):
                 totals[name] = totals.get(name, 0) + number
         facts += [(f"jobs_total_{name}", str(number)) for name, number in totals.items()]
         return [("jobs", facts)]
+
+
+def _result_of(ended: asyncio.Future[Page | JobRefused]) -> Page | JobRefused:
+    """A refusal where the work has failed, so that nobody waits for it."""
+    error = ended.exception()
+    if error is None:
+        return ended.result()
+    logger.error("events could not be read", exc_info=error)
+    return JobRefused("IOERR", f"the events cannot be read: {error}")

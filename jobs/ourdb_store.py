@@ -161,9 +161,14 @@ class OurDBStore(JobStore):
             versions = self.db.get_history(record_id, depth + 1)  # the end of a record is no version of a job
         except NotFound:
             return
+        except CorruptRecord as damage:
+            logger.error("older versions of record %d cannot be reached: %s", record_id, damage)
+            versions = self.db.get_history(record_id, depth + 1, until_damage=True)
         whole = [version.data for version in versions if version.data is not None]
         for record in whole[:depth]:
-            yield _decoded(record)
+            found = _readable(record, record_id)
+            if found is not None:
+                yield found
 
     def history(self, job_id: int, depth: int) -> list[Job]:
         return [job for job in self._versions(job_id, depth) if isinstance(job, Job)]
@@ -232,12 +237,22 @@ class OurDBStore(JobStore):
     def changes(self, since: int) -> Iterator[tuple[int, int, int, Job | Note | None]]:
         try:
             for change in self.db.changes(since):
-                yield change.lsn, change.id, change.time, None if change.data is None else _decoded(change.data)
+                yield change.lsn, change.id, change.time, (
+                    None if change.data is None else _readable(change.data, change.id))
         except CursorTooOld as error:
             raise TooOld(str(error)) from None
 
     def close(self) -> None:
         self.db.close()
+
+
+def _readable(record: bytes, record_id: int) -> Job | Note | None:
+    """None for what cannot be read, which is named."""
+    try:
+        return _decoded(record)
+    except (ValueError, msgspec.MsgspecError) as error:
+        logger.error("a version of record %d cannot be read: %s", record_id, error)
+        return None
 
 
 def _decoded(record: bytes) -> Job | Note:

@@ -285,15 +285,21 @@ class OurDB:
             raise NotFound(f"no record with id {id}")
         return self._reader.history(position, id, depth)
 
-    def get_history(self, id: int, depth: int = 100) -> list[Version]:
-        """Up to `depth` versions, newest first, deletions included. Raises NotFound, CorruptRecord."""
+    def get_history(self, id: int, depth: int = 100, *, until_damage: bool = False) -> list[Version]:
+        """Up to `depth` versions, newest first, deletions included. Raises NotFound, CorruptRecord; with `until_damage`
+        those that are newer than a damaged one, behind which none can be reached."""
         generation = self._segments.generation
+        found: list[Version] = []
         try:
-            return list(self._versions(id, depth))
+            for version in self._versions(id, depth):
+                found.append(version)
+            return found
         except CorruptRecord:
             if self._segments.generation == generation:
+                if until_damage:
+                    return found
                 raise
-        return self.get_history(id, depth)  # a compaction has just taken the file away
+        return self.get_history(id, depth, until_damage=until_damage)  # a compaction has just taken the file away
 
     def get_at(self, id: int, time: int) -> bytes:
         """The value as it was at a time (Unix ms). Raises NotFound when there was none, CorruptRecord."""
