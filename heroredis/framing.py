@@ -44,6 +44,7 @@ class Framing:
     def __init__(self, max_bulk: int, max_frame: int) -> None:
         self.max_bulk = max_bulk
         self.max_frame = max_frame
+        self.max_arguments = MAX_ARGUMENTS
         self.authenticated = True
         self.args_left = 0
         self.skip = 0
@@ -153,7 +154,7 @@ class Framing:
         if self.args_left == 0:
             if number < -1:
                 self.below = at
-            if number > MAX_ARGUMENTS or number < -1:
+            if number > self.max_arguments or number < -1:
                 raise ProtocolError(BAD_COUNT)
             if not self.authenticated and number > UNAUTHENTICATED_ARGUMENTS:
                 raise ProtocolError("unauthenticated multibulk length")

@@ -13,7 +13,7 @@ import hiredis
 from mypy_extensions import mypyc_attr
 
 from heroredis.errors import ProtocolError
-from heroredis.framing import Framing
+from heroredis.framing import MAX_ARGUMENTS, Framing
 from heroredis.persistence.files import File, Files
 from heroredis.persistence.manifest import Part
 from heroredis.protocol import NOT_ENOUGH
@@ -23,6 +23,8 @@ UNEXPECTED_END: Final = "Unexpected end of file reading the append only file"
 """Redis's words begin the message, because people and tools look for them."""
 SLICE: Final = 32 * 1024
 LARGEST_BULK: Final = (1 << 40)
+LEAST_ARGUMENT: Final = 6
+"""Bytes: `$0` and two line ends. Redis has taken requests that a client could not send to us."""
 NEWLINE: Final = 10
 HASH_SIGN: Final = 35
 STAR: Final = 42
@@ -76,6 +78,7 @@ class Reading:
         self.count = 0
         self._applier: Final = applier
         self._framing: Final = Framing(LARGEST_BULK, LARGEST_BULK)
+        self._framing.max_arguments = max(MAX_ARGUMENTS, self.size // LEAST_ARGUMENT)
         self._reader = hiredis.Reader(notEnoughData=NOT_ENOUGH)
         self._in_comment = False
 

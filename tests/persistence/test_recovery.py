@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from heroredis.framing import MAX_ARGUMENTS
 from heroredis.persistence.files import DiskFiles
 from heroredis.persistence.manifest import Manifest, ManifestError, Part, read_manifest
 from heroredis.persistence.recovery import RecoveryError
@@ -84,6 +85,14 @@ def test_annotations_are_read_over_also_across_slices() -> None:
     kept = Kept(disk_with(data)).start()
     assert list(kept.data()[0]) == [b"a", b"b"]
     assert bytes(kept.disk.now[INCREMENT]) == data
+
+
+def test_a_request_with_more_arguments_than_a_client_may_send_is_loaded() -> None:
+    """Redis takes up to 2,147,483,647."""
+    count = MAX_ARGUMENTS + 1
+    data = b"*%d\r\n$5\r\nRPUSH\r\n$1\r\nl\r\n" % (count + 2) + b"$0\r\n\r\n" * count
+    kept = Kept(disk_with(requests(SELECT) + data)).start()
+    assert kept.call("LLEN", "l") == b":%d\r\n" % count
 
 
 def test_an_rdb_preamble_is_refused_by_name() -> None:
