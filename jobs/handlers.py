@@ -52,12 +52,17 @@ class Handler:
 
 def _readers(function: Function) -> list[Any]:
     """For each parameter: None = the job itself, else the type that the params are read as."""
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise ValueError(f"{function!r} is a generator: a handler returns its result")
     hints = get_type_hints(function)
     kinds: list[Any] = []
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
             continue
         kind = hints.get(parameter.name)
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY and parameter.default is inspect.Parameter.empty:
+            raise ValueError(f"parameter {parameter.name!r} of a handler is keyword-only: it is called with its "
+                             "arguments in order")
         if kind is Job or (kind is None and (not kinds or parameter.name in JOB_NAMES)):
             kinds.append(None)
         elif parameter.default is inspect.Parameter.empty:

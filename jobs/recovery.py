@@ -13,7 +13,7 @@ from jobs.states import ACTIVE, ENDED, NEW, Reason
 from jobs.store import Ended
 
 LINE: Final = 1 << 48
-"""A place in a line as one number: priority times this, and the id."""
+"""A place in a line as one number: twice the priority (and one for who was not promoted), times this, and the id."""
 
 
 class Recovery(Lifecycle):
@@ -81,7 +81,7 @@ class Recovery(Lifecycle):
             line = lines.get(job.topic)
             if line is None:
                 line = lines[job.topic] = []
-            line.append(job.priority * LINE + job.job_id)
+            line.append((2 * job.priority + (job.reason != Reason.PROMOTED)) * LINE + job.job_id)
         if 0 < job.run_at <= now:  # a job that stands in line waits for no time, wherever the clock is set
             self.live[job.job_id] = replace(job, run_at=0)
             self.queue.show(self.live[job.job_id])

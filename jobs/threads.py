@@ -91,8 +91,16 @@ def _run(work: Future[Any], function: Callable[..., Any], arguments: tuple[Any, 
     if work.set_running_or_notify_cancel():
         try:
             result = function(*arguments)
+        except StopIteration as stop:  # which no future of asyncio takes
+            work.set_exception(_as_error(stop))
         except BaseException as error:
             # Whatever it is, SystemExit too: who waits for the function decides.
             work.set_exception(error)
         else:
             work.set_result(result)
+
+
+def _as_error(stop: StopIteration) -> RuntimeError:
+    error = RuntimeError("the function raised StopIteration")
+    error.__cause__ = stop
+    return error

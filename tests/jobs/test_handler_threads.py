@@ -111,3 +111,20 @@ async def test_jobs_whose_functions_never_return_keep_no_other_job_from_its_thre
             assert ends == [("error", "timeout")] * 3 + [("done", "")]
     finally:
         gate.set()
+
+
+async def test_stop_iteration_ends_its_job_as_any_other_error_does() -> None:
+    handlers = Handlers()
+
+    @handlers.on("t")
+    def function(job: Job) -> object:
+        return next(iter(()))
+
+    async with working(handlers, workers=1) as manager:
+        for _ in range(2):
+            job = await manager.create_job("t")
+            async with asyncio.timeout(10):
+                ended = await manager.wait(job.job_id)
+            assert ended is not None
+            assert ended.error == b"RuntimeError: the function raised StopIteration"
+            assert b"in function" in (ended.traceback or b"")

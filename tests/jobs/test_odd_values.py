@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -222,3 +223,22 @@ async def test_a_worker_that_fails_is_replaced_and_its_job_fails(caplog: pytest.
             ends = [await manager.wait(job.job_id, 10) for job in (first, second)]
     assert [(end.state, end.error) for end in ends if end] == [("error", b"RuntimeError: a bug"), ("done", None)]
     assert "worker-1 failed, and is replaced" in caplog.text
+
+
+def test_functions_that_could_never_be_called_are_refused_when_they_are_registered() -> None:
+    async def keyword(job: Job, *, run: Run) -> None: ...
+
+    async def asynchronous(job: Job) -> AsyncIterator[int]:
+        yield 1
+
+    def generator(job: Job) -> Iterator[int]:
+        yield 1
+
+    async def fine(job: Job, *, extra: int = 1) -> None: ...
+
+    handlers = Handlers()
+    for function, text in ((keyword, "'run' of a handler is keyword-only"), (asynchronous, "is a generator"),
+                           (generator, "is a generator")):
+        with pytest.raises(ValueError, match=text):
+            handlers.on("t")(function)
+    handlers.on("t")(fine)

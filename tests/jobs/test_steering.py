@@ -70,6 +70,16 @@ def test_promoting_ends_a_delay_and_goes_to_the_head(world: World) -> None:
     assert world.queue.waiting("t") == [3, 2, 1]
 
 
+@pytest.mark.parametrize("orderly", [False, True])
+def test_a_promoted_job_stands_before_others_of_its_priority_after_a_restart_too(world: World, orderly: bool) -> None:
+    for priority in (100, 100, 100, 50, 101):
+        world.new(priority=priority)
+    world.manager.promote(3, "hand")
+    world.manager.promote(5, "hand")
+    world.restart(orderly)
+    assert world.queue.waiting("t") == [4, 3, 1, 2, 5]
+
+
 def test_a_deleted_job_is_gone_but_its_history_says_by_whom(world: World) -> None:
     world.new()
     world.new(delay_ms=5)
