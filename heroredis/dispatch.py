@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from typing import Final, cast
 
-from heroredis.errors import NO_AUTH, OOM, STILL_LOADING, RedisError, shown, wrong_arity
+from heroredis.errors import NO_AUTH, NO_REPLICAS, OOM, STILL_LOADING, RedisError, shown, wrong_arity
 from heroredis.permission import refuse
 from heroredis.registry import (
     CLOSING,
@@ -17,6 +17,7 @@ from heroredis.registry import (
     IN_MULTI,
     LIMITED,
     LOADING,
+    LONELY,
     NEEDS_AUTH,
     PAUSED,
     RESTRICTED,
@@ -100,6 +101,8 @@ def gated(ctx: Context, entry: Entry, argv: list[bytes]) -> object:
         raise refused(entry, STILL_LOADING)
     if gates & LIMITED and not ctx.server.memory.make_room() and wants_room(client, entry):
         raise refused(entry, OOM)
+    if gates & LONELY and is_written(client, entry):
+        raise refused(entry, NO_REPLICAS)
     if gates & SUBSCRIBED and ctx.resp == 2 and entry.name not in WHILE_SUBSCRIBED:
         raise refused(entry, f"ERR Can't execute '{entry.shown}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT "
                       "/ RESET are allowed in this context".encode())
@@ -112,6 +115,13 @@ def gated(ctx: Context, entry: Entry, argv: list[bytes]) -> object:
             client.queued.append(QueuedCommand(entry, argv))
             return QUEUED
     return perform_tracked(ctx, entry, argv) if gates & TRACKING else perform(ctx, entry, argv)
+
+
+def is_written(client: Client, entry: Entry) -> bool:
+    """Whether ordinary keys may change by a command, or by those that EXEC is about to run."""
+    if entry.name == "EXEC" and client.queued is not None:
+        return any(queued.entry.journaled for queued in client.queued)
+    return entry.journaled
 
 
 def wants_room(client: Client, entry: Entry) -> bool:

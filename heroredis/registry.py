@@ -30,6 +30,8 @@ OBSERVED: Final = 64
 PAUSED: Final = 128
 LIMITED: Final = 256
 """There is a limit on memory."""
+LONELY: Final = 1 << 13
+"""Writes need replicas, of which there are none."""
 LOADING: Final = 512
 """The keys are not all there yet."""
 

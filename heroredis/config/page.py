@@ -34,7 +34,8 @@ Redis.
   no`.
 - A password set here is never told again: CONFIG GET shows `***` for it, and setting it to `***` changes nothing. A
   file written by CONFIG REWRITE holds it, as it has to.
-- `save` points are kept and shown; nothing is written because of them. Use `appendonly yes`.
+- `save` points, which count where `appendonly` is `no`, write an append-only base and no RDB file.
+- `min-replicas-to-write` above 0 refuses all writes to ordinary keys, as there are no replicas.
 - `tls-protocols` without a value means TLS 1.2 and later; `tls-ciphersuites` (TLS 1.3) is left to the system.
 - CONFIG SET dir takes a folder that exists; the server does not move its files there.
 

@@ -20,7 +20,7 @@ from heroredis.clock import Clock
 from heroredis.footprint import resident_bytes
 from heroredis.keyspace.space import Space
 from heroredis.parameters import Parameters
-from heroredis.registry import CLOSING, IN_MULTI, LIMITED, OBSERVED, PAUSED, Entry, Registry
+from heroredis.registry import CLOSING, IN_MULTI, LIMITED, LONELY, OBSERVED, PAUSED, Entry, Registry
 from heroredis.reply import Simple
 from heroredis.session.blocking import Blocking
 from heroredis.session.channels import Channels
@@ -166,6 +166,7 @@ class Core:
             ("maxmemory maxmemory-policy", self._adapt_memory),
             ("maxmemory maxmemory-clients", self._adapt_crowd),
             ("tracking-table-max-keys", self.limit_tracking),
+            ("min-replicas-to-write min-replicas-max-lag", self._adapt_replicas),
         ):
             self.parameters.when_changed(names, apply)
             apply()
@@ -225,6 +226,11 @@ class Core:
         self.crowd.adapt()
         if self.crowd.is_over:
             self._evict_soon()
+        return ""
+
+    def _adapt_replicas(self) -> str:
+        wanted = self.parameters.integer("min-replicas-to-write")
+        self.set_gate(LONELY, wanted > 0 and self.parameters.integer("min-replicas-max-lag") > 0)
         return ""
 
     def limit_tracking(self) -> str:
