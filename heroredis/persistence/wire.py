@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from librt.strings import BytesWriter
+
 from heroredis.encoding import BULK_HEADERS, CRLF, TABLE, array_header
 from heroredis.keyspace.database import Value
 from heroredis.types.base import Container
@@ -14,20 +16,26 @@ from heroredis.types.set import Set
 from heroredis.types.string import as_bytes
 from heroredis.types.zset import SortedSet
 
+NEXT_HEADERS: Final = [CRLF + header for header in BULK_HEADERS]
+"""The end of one bulk string and the header of the next."""
 ITEMS: Final = 64
 """Elements in one request, as many as Redis takes."""
 
 
 def wire(requests: list[list[bytes]]) -> bytes:
-    out: list[bytes] = []
+    out = BytesWriter()
     for argv in requests:
-        out.append(array_header(len(argv)))
-        for argument in argv:
+        out.write(array_header(len(argv)))
+        size = len(argv[0])
+        out.write(BULK_HEADERS[size] if size < TABLE else b"$%d\r\n" % size)
+        out.write(argv[0])
+        for at in range(1, len(argv)):
+            argument = argv[at]
             size = len(argument)
-            out.append(BULK_HEADERS[size] if size < TABLE else b"$%d\r\n" % size)
-            out.append(argument)
-            out.append(CRLF)
-    return b"".join(out)
+            out.write(NEXT_HEADERS[size] if size < TABLE else b"\r\n$%d\r\n" % size)
+            out.write(argument)
+        out.write(CRLF)
+    return out.getvalue()
 
 
 def requests_for(key: bytes, value: Value) -> Iterator[list[bytes]]:
