@@ -63,6 +63,7 @@ HOT = [
     "jobs/manager.py",
     "jobs/metrics.py",
     "jobs/ourdb_store.py",
+    "jobs/packing.py",
     "jobs/queue.py",
     "jobs/recovery.py",
     "jobs/redis_queue.py",

@@ -10,9 +10,10 @@ import msgspec
 
 from heroredis.extension import Committing
 from jobs.errors import TooOld
-from jobs.job import Job, decode, encode
+from jobs.job import Job, decode
 from jobs.job_record import FORMAT, NO_MORE, JobHead, head_of
 from jobs.notes import Note, decode_note, encode_note, is_note
+from jobs.packing import Packer
 from jobs.states import ENDED
 from jobs.store import Ended, JobStore
 from ourdb import Commit, CorruptRecord, CursorTooOld, NotFound, OurDB
@@ -56,10 +57,11 @@ def group_of(record: bytes) -> bytes:
 
 
 class OurDBStore(JobStore):
-    """A JobStore over an open OurDB, which it closes."""
+    """A JobStore over an open OurDB, which it closes. Written to by one thread."""
 
     def __init__(self, db: OurDB) -> None:
         self.db: Final = db
+        self._packer: Final = Packer()
         self._batch: list[tuple[bytes | None, int]] | None = None
         self._seen: Final[dict[int, bytes | None]] = {}
         """The newest of what the open batch holds."""
@@ -72,24 +74,24 @@ class OurDBStore(JobStore):
 
     def add(self, job: Job) -> None:
         if self._batch is not None:
-            self._collect(encode(job), 0)
+            self._collect(self._packer.pack(job), 0)
             return
-        given = self.db.append(encode(job))
+        given = self.db.append(self._packer.pack(job))
         if given != job.job_id:
             raise RuntimeError(f"the store gave id {given} to job {job.job_id}")
 
     def add_all(self, jobs: list[Job]) -> None:
         if self._batch is None:
-            self.db.append_batch([(encode(job), 0) for job in jobs])
+            self.db.append_batch([(self._packer.pack(job), 0) for job in jobs])
             return
         for job in jobs:
-            self._collect(encode(job), 0)
+            self._collect(self._packer.pack(job), 0)
 
     def append(self, job: Job) -> None:
         if self._batch is None:
-            self.db.append(encode(job), job.job_id)
+            self.db.append(self._packer.pack(job), job.job_id)
         else:
-            self._collect(encode(job), job.job_id)
+            self._collect(self._packer.pack(job), job.job_id)
 
     def put(self, note: Note, record_id: int = 0) -> int:
         if self._batch is None:
