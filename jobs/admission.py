@@ -14,7 +14,7 @@ from heroredis.extension import Clock, Committing
 from jobs.counts import Counts, Tally
 from jobs.errors import BadOption, Refused
 from jobs.job import Job, decode, params_bytes, replace
-from jobs.job_record import DEFAULT_BACKOFF, Extra
+from jobs.job_record import DEFAULT_BACKOFF, DEFAULT_PRIORITY, FORMAT, Extra
 from jobs.keys import Keys
 from jobs.limits import Limits
 from jobs.live import Live
@@ -132,12 +132,13 @@ class Admission:
         if len(given) > self.limits.params:
             self.limits.check_params(given)
         now = self._clock.now_ms()
+        if options is PLAIN:
+            default_retries, default_backoff = self.defaults_of(topic)
+            return Job(FORMAT, job_id, topic, NEW, "", given, None, None, None, 0, default_retries + 1,
+                       DEFAULT_PRIORITY, now, 0, 0, 0, "", (), 1, now, by, "", 0, 0, 0, default_backoff)
+        options.check()
         run_at = max(options.run_at, now + options.delay_ms if options.delay_ms else 0)
-        extra = None
-        if options is not PLAIN:
-            options.check()
-            if options.has_extra:
-                extra = self._extra(topic, options, now, run_at)
+        extra = self._extra(topic, options, now, run_at) if options.has_extra else None
         retries, backoff = options.retries, options.backoff
         if retries is None or not backoff:
             handlers_retries, handlers_backoff = self.defaults_of(topic)
@@ -170,7 +171,7 @@ class Admission:
             self.on_append(list(jobs))
         commit = self.store.commit()
         if commit.done:
-            self._admit(jobs, commit)
+            self._admit(jobs, commit.error)
         else:
             self._landing_of(commit).made.extend(jobs)
         return commit
@@ -187,17 +188,18 @@ class Admission:
     def _landed(self, landing: Landing) -> None:
         if self._landing is landing:
             self._landing = None
-        self._admit(landing.made, landing.commit)
+        error = landing.commit.error
+        self._admit(landing.made, error)
         for job in landing.ended:
-            self._ended(job, landing.commit)
+            self._ended(job, error)
 
-    def _ended(self, job: Job, commit: Committing) -> None:
+    def _ended(self, job: Job, error: BaseException | None) -> None:
         """The end of a job is on disk, or failed to get there."""
-        if commit.error is not None and isinstance(commit.error, StoreFull):
+        if error is not None and isinstance(error, StoreFull):
             self._not_kept(job)
             return
         self._ending.discard(job.job_id)
-        if commit.error is None:
+        if error is None:
             self._tell(job)
         if self._someone_waits():
             self.on_end(job)
@@ -214,13 +216,13 @@ class Admission:
         """Whether the end of a job is on its way to the disk."""
         return job_id in self._ending
 
-    def _admit(self, jobs: list[Job], commit: Committing) -> None:
-        """The records are on disk: show the jobs and put them in line."""
+    def _admit(self, jobs: list[Job], error: BaseException | None) -> None:
+        """The records are on disk, or failed to get there: show the jobs and put them in line."""
         now = self._clock.now_ms()
         lined_up: dict[str, None] = {}
         for job in jobs:
             del self._unsynced[job.job_id]
-            if commit.error is not None:
+            if error is not None:
                 if job.extra is not None:
                     self.keys.forget(job)
                 continue

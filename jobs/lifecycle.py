@@ -168,7 +168,7 @@ class Lifecycle(Admission):
         self._change(job, after, event)
         commit = self.store.commit()
         if commit.done:
-            self._ended(after, commit)
+            self._ended(after, commit.error)
         else:
             self._ending.add(job.job_id)
             self._landing_of(commit).ended.append(after)
@@ -196,7 +196,7 @@ class Lifecycle(Admission):
                 self.on_append([after])
             commit = self.store.commit()
             if commit.done:
-                self._ended(after, commit)
+                self._ended(after, commit.error)
             else:
                 self._landing_of(commit).ended.append(after)
         commit = self.store.commit()
