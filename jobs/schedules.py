@@ -204,9 +204,11 @@ class Schedules:
         """Intervals are about time that passes: after the wall clock was set back they do not wait it out."""
         for name, timetable in list(self._timetables.items()):
             note = self._notes[name]
-            has_begun = note.runs > 0 or note.start_at <= now
-            if isinstance(timetable, Every) and has_begun and not note.paused and (
-                    note.next_at - now > timetable.every_ms):
+            if not isinstance(timetable, Every):
+                continue
+            was_given = note.start_at != note.at + timetable.every_ms  # else it is one interval from when it was set
+            has_begun = note.runs > 0 or note.start_at <= now or not was_given
+            if has_begun and not note.paused and note.next_at - now > timetable.every_ms:
                 start = now + timetable.every_ms
                 self._timetables[name] = Every(timetable.every_ms, start)
                 self._keep(replace(note, start_at=start, next_at=start, at=now, by="server"))

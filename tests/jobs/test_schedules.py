@@ -188,6 +188,21 @@ def test_a_clock_that_is_set_back_stops_no_interval_and_repeats_no_cron_run() ->
     assert (len(made(world)), world.manager.stats("cron").new) == (2, crons)
 
 
+def test_an_interval_that_has_not_begun_waits_for_no_clock_but_for_its_start() -> None:
+    world = World()
+    every(world)
+    world.manager.schedules.set(ScheduleNote("given", "given", every_ms=1000, start_at=1_005_000), "hand")
+    world.manager.due()
+    world.clock.jump(-HOUR)
+    world.manager.due()
+    world.pass_ms(1000)
+    assert (world.manager.stats("t").new, world.manager.stats("given").new) == (1, 0)
+    world.pass_ms(HOUR)
+    assert world.manager.stats("given").new == 0
+    world.pass_ms(4000)
+    assert world.manager.stats("given").new == 1
+
+
 def test_a_clock_that_is_set_forward_is_noticed() -> None:
     world = World()
     world.manager.schedules.set(ScheduleNote("n", "t", cron="0 * * * *"), "hand")
