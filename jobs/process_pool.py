@@ -232,8 +232,9 @@ class ProcessPool:
         is_innocent = worker.reason == Reason.CANCELLED or (is_asked and not worker.verdict)
         if not is_innocent:
             job = self.manager.live.get(held[0]) if held else None
-            logger.warning("worker process %s (pid %d) has ended: %s", worker.name, worker.process.pid,
-                           worker.verdict or described(status), extra={} if job is None else facts_of(job))
+            said = "" if worker.has_worked else "".join(f"\n    {line}" for line in worker.output)
+            logger.warning("worker process %s (pid %d) has ended: %s%s", worker.name, worker.process.pid,
+                           worker.verdict or described(status), said, extra={} if job is None else facts_of(job))
         for job_id in reversed(held if is_innocent else held[1:]):
             self.manager.give_back(job_id, worker.name)
         if held and not is_innocent:

@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import signal
 import socket
@@ -275,6 +276,18 @@ async def _serve(given: argparse.Namespace, handlers: Handlers) -> None:
     await worker.run(given.grace)
 
 
+def problem_of(given: argparse.Namespace, handlers: object) -> str:
+    """What is wrong with the options; empty = nothing."""
+    if not isinstance(handlers, Handlers) or not handlers.topics():
+        return "give a Handlers object in which there are handlers"
+    unknown = [topic for topic in given.topic if handlers.get(topic) is None]
+    if unknown:
+        return f"there is no handler for the topic {unknown[0]!r}"
+    if given.concurrency < 1 or not 0 <= given.lease < math.inf or not 0 <= given.grace < math.inf:
+        return "give a concurrency of at least 1, and 0 or more seconds of lease and grace"
+    return ""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     given = parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s")
@@ -284,8 +297,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (LoadError, ValueError) as error:
         print(f"heroredis worker: {error}", file=sys.stderr)
         return 2
-    if not isinstance(handlers, Handlers) or given.concurrency < 1:
-        print("heroredis worker: give a Handlers object and a concurrency of at least 1", file=sys.stderr)
+    problem = problem_of(given, handlers)
+    if problem or not isinstance(handlers, Handlers):
+        print(f"heroredis worker: {problem}", file=sys.stderr)
         return 2
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_serve(given, handlers))

@@ -199,3 +199,14 @@ async def test_no_process_is_idle_while_jobs_wait_behind_a_long_one(tmp_path: Pa
         ended = [await manager.wait(job.job_id, WAIT_S) for job in jobs]
     assert [(job.state, job.attempts, job.losses) for job in ended if job is not None] == [("done", 1, 0)] * 2
     assert len({job.result for job in ended if job is not None}) == 2
+
+
+async def test_a_process_that_cannot_begin_says_why(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    config = settings(tmp_path)
+    config.jobs.handlers = str(tmp_path / "broken.py")
+    (tmp_path / "broken.py").write_text(
+        "import os\nfrom heroredis import Handlers\nhandlers = Handlers()\n@handlers.on('t', isolation='process')\n"
+        "def run(job): ...\nif 'HEROREDIS_WORKER' in os.environ: raise OSError('what it needs is not here')\n")
+    async with ServerFactory(config):
+        await until(lambda: "what it needs is not here" in caplog.text)
+    assert "has ended: exit status 1" in caplog.text

@@ -12,7 +12,7 @@ import pytest
 
 from heroredis import Config, Handlers, Job, ServerFactory
 from jobs.async_client import AsyncClient
-from jobs.remote_worker import RemoteWorker
+from jobs.remote_worker import RemoteWorker, main
 from tests.jobs.wrapped_handlers import handlers as wrapped
 
 
@@ -138,3 +138,16 @@ async def test_middleware_is_around_handlers_in_worker_processes(tmp_path: Path)
             trace = json.loads(job.meta)["traceparent"]
             assert job.result is not None
             assert job.result.decode().startswith(f"{before}{trace[:35]}")
+
+
+@pytest.mark.parametrize(("options", "said"), [
+    (("--lease", "-5"), "0 or more seconds of lease"), (("--lease", "nan"), "0 or more seconds of lease"),
+    (("--grace", "-1"), "0 or more seconds of lease and grace"), (("-c", "0"), "a concurrency of at least 1"),
+    (("--topic", "other"), "there is no handler for the topic 'other'"), ((), "in which there are handlers"),
+])
+def test_a_worker_that_cannot_work_says_why(tmp_path: Path, options: tuple[str, ...], said: str,
+                                            capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine.py").write_text("from heroredis import Handlers\nhandlers = Handlers()\n" + (
+        "@handlers.on('t')\ndef run(job): ...\n" if options else ""))
+    assert main(["unix:///nowhere", str(tmp_path / "mine.py"), *options]) == 2
+    assert said in capsys.readouterr().err
