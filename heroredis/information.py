@@ -156,7 +156,9 @@ def _hits(core: Core) -> int:
 
 def _replication(core: Core) -> Facts:
     return [
-        ("role", "master"), ("connected_slaves", "0"), ("master_failover_state", "no-failover"),
+        ("role", "master"), ("connected_slaves", str(len(core.replicas))),
+        *((f"slave{number}", f"ip={client.addr.rpartition(':')[0]},port=0,state=online,offset=0,lag=0")
+          for number, client in enumerate(core.replicas)), ("master_failover_state", "no-failover"),
         ("master_replid", core.run_id), ("master_replid2", "0" * 40), ("master_repl_offset", "0"),
         ("second_repl_offset", "-1"), ("repl_backlog_active", "0"),
         ("repl_backlog_size", core.parameters.get("repl-backlog-size").decode()),

@@ -96,5 +96,6 @@ def shutdown(ctx: Context, *options: bytes) -> Reply:
 
 @command("ROLE", "A single master.", group="server", since="2.8.12", flags="noscript loading stale fast")
 def role(ctx: Context) -> Reply:
-    return [b"master", 0, []]
+    followers: list[object] = [[client.addr.rpartition(":")[0].encode(), b"0", b"0"] for client in ctx.server.replicas]
+    return [b"master", 0, followers]
 

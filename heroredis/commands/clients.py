@@ -113,6 +113,8 @@ def _listed_id(text: bytes) -> int:
 def _is_type(client: Client, name: bytes) -> bool:
     """Whether the client is of a type as CLIENT LIST and CLIENT KILL know it."""
     kind = name.lower()
+    if kind in (b"replica", b"slave") or client.is_replica:
+        return client.is_replica and kind in (b"replica", b"slave")
     if kind == b"normal":
         return not (client.channels or client.patterns or client.shards)
     return kind == b"pubsub" and bool(client.channels or client.patterns or client.shards)

@@ -1,4 +1,4 @@
-"""Replication, cluster and modules, as a single server without them answers."""
+"""Replication, cluster and modules, as a single server answers. The one thing that it does is to be followed (SYNC)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Final
 
 from heroredis.command import NO_KEYS, UNLIMITED, Command, command
 from heroredis.errors import RedisError, syntax
-from heroredis.reply import OK, Reply
+from heroredis.reply import OK, Encoded, Reply
 from heroredis.session.context import Context
 
-NO_REPLICATION: Final = b"ERR this server is always a single master: heroredis has no replication"
+NO_REPLICATION: Final = b"ERR this server is always a master, and keeps nothing that a replica has missed"
 NO_CLUSTER: Final = b"ERR This instance has cluster support disabled"
 NO_MODULES: Final = (b"ERR MODULE command not allowed: heroredis loads no modules; its own extensions are part of the "
                      b"program")
@@ -45,16 +45,16 @@ def replconf(ctx: Context, *options: bytes) -> Reply:
     return OK
 
 
-@command("PSYNC", "Refused: there is no replication.", group="server", since="2.8.0",
+@command("PSYNC", "Refused: a replica then sends SYNC.", group="server", since="2.8.0",
          flags="admin noscript no_async_loading no_multi")
 def psync(ctx: Context, replicationid: bytes, offset: bytes, *more: bytes) -> Reply:
     raise RedisError(NO_REPLICATION)
 
 
-@command("SYNC", "Refused: there is no replication.", group="server", since="1.0.0",
-         flags="admin noscript no_async_loading no_multi")
+@command("SYNC", "All keys in RDB form, and from then on every write, as a replica takes them.", group="server",
+         since="1.0.0", flags="admin noscript no_async_loading no_multi")
 def sync(ctx: Context) -> Reply:
-    raise RedisError(NO_REPLICATION)
+    return Encoded(ctx.server.keeper.sync(ctx.client))
 
 
 @command("FAILOVER", "Refused: there are no replicas.", group="server", since="6.2.0", flags="admin noscript stale")

@@ -134,7 +134,7 @@ def psetex(ctx: Context, key: bytes, milliseconds: bytes, value: bytes) -> Reply
 
 
 @command("GETSET", "Set a key and return its old string.", group="string", since="1.0.0", flags="write denyoom fast",
-         keys=FIRST)
+         keys=FIRST, journal="replaced")
 def getset(ctx: Context, key: bytes, value: bytes) -> Reply:
     old = ctx.db.get_string(key)
     ctx.db.store(key, value)
@@ -143,7 +143,7 @@ def getset(ctx: Context, key: bytes, value: bytes) -> Reply:
 
 
 @command("GETDEL", "Return the string of a key and delete the key.", group="string", since="6.2.0", flags="write fast",
-         keys=FIRST)
+         keys=FIRST, journal="gone")
 def getdel(ctx: Context, key: bytes) -> Reply:
     old = ctx.db.get_string(key)
     if old is not None:
@@ -162,10 +162,12 @@ def getex(ctx: Context, key: bytes, *options: bytes) -> Reply:
     if value is None:
         return None
     at = expiry_from(ctx, found, "getex")
-    if at >= 0:
+    if 0 <= at <= ctx.now_ms:
+        db.remove(key)
+        db.changed(key, "del", GENERIC)
+    elif at >= 0:
         db.set_expiry(key, at)
         db.changed(key, "expire", GENERIC)
-        db.expire_if_due(key)
     elif "PERSIST" in found and db.persist(key):
         db.changed(key, "persist", GENERIC)
     return value
@@ -266,7 +268,7 @@ def decrby(ctx: Context, key: bytes, decrement: bytes) -> Reply:
 
 
 @command("INCRBYFLOAT", "Add a number with decimals to a counter.", group="string", since="2.6.0",
-         flags="write denyoom fast", keys=FIRST, journal="string")
+         flags="write denyoom fast", keys=FIRST, journal="number")
 def incrbyfloat(ctx: Context, key: bytes, increment: bytes) -> Reply:
     old = ctx.db.get_string(key)
     start = longdouble.read(b"0" if old is None else old)

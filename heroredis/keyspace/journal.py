@@ -38,20 +38,33 @@ class Journal:
         self.commit: Committing | None = None
         """What the replies to writes have to wait for; None = they need not wait."""
         self.copying: Copying | None = None
+        self.reader: Callable[[list[list[bytes]]], None] | None = None
+        """Is shown everything that is taken."""
         self.wake: Callable[[], None] | None = None
         """Called when something is added after everything was taken."""
         self.transaction = False
         """Commands of one transaction are being added: nothing may be taken now."""
+        self._kept = False
         self._commands: list[list[bytes]] = []
         self._database = -1
 
     def switch(self, on: bool) -> None:
-        self.on = on
-        self.active = on or self.copying is not None
+        """Somebody keeps it from now on, or no longer."""
+        self._kept = on
+        self._decide()
         if not on:
-            self._commands = []
             self.commit = None
             self.refusal = b""
+
+    def follow(self, reader: Callable[[list[list[bytes]]], None] | None) -> None:
+        self.reader = reader
+        self._decide()
+
+    def _decide(self) -> None:
+        self.on = self._kept or self.reader is not None
+        self.active = self.on or self.copying is not None
+        if not self.on:
+            self._commands = []
 
     def copy_for(self, copying: Copying | None) -> None:
         """Tell `copying` of each key before it is written, until this is called with None."""
@@ -90,6 +103,8 @@ class Journal:
         """All that was added since the last time."""
         commands = self._commands
         self._commands = []
+        if self.reader is not None and commands:
+            self.reader(commands)
         return commands
 
     def restart(self) -> None:

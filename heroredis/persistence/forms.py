@@ -17,6 +17,7 @@ from heroredis.types.hash import Hash
 from heroredis.types.string import Rendered, as_bytes
 
 Requests = list[list[bytes]]
+TIMES: Final = frozenset({b"EX", b"PX", b"EXAT", b"PXAT"})
 
 
 def string(db: Database, argv: list[bytes], reply: object) -> Requests:
@@ -32,6 +33,22 @@ def string(db: Database, argv: list[bytes], reply: object) -> Requests:
     return [request]
 
 
+def with_options(db: Database, argv: list[bytes], reply: object) -> Requests:
+    """SET with options: as it is, but for GET, where none of them is a time."""
+    options = [word.upper() for word in argv[3:]]
+    if argv[1] not in db.data or not TIMES.isdisjoint(options):
+        return string(db, argv, reply)
+    return [argv[:3] + [word for word in argv[3:] if word.upper() != b"GET"]]
+
+
+def number(db: Database, argv: list[bytes], reply: object) -> Requests:
+    """INCRBYFLOAT: the sum; its expiry stays."""
+    value = db.data.get(argv[1])
+    if not isinstance(value, bytes | int | bytearray | Rendered):
+        return string(db, argv, reply)
+    return [[b"SET", argv[1], as_bytes(value), b"KEEPTTL"]]
+
+
 def expiry(db: Database, argv: list[bytes], reply: object) -> Requests:
     """When the key expires now."""
     key = argv[1]
@@ -39,6 +56,16 @@ def expiry(db: Database, argv: list[bytes], reply: object) -> Requests:
         return [[b"DEL", key]]
     at = db.expiry(key)
     return [[b"PERSIST", key] if at < 0 else [b"PEXPIREAT", key, b"%d" % at]]
+
+
+def replaced(db: Database, argv: list[bytes], reply: object) -> Requests:
+    """GETSET: without what nobody reads."""
+    return [[b"SET", *argv[1:]]]
+
+
+def gone(db: Database, argv: list[bytes], reply: object) -> Requests:
+    """GETDEL: without what nobody reads."""
+    return [] if argv[1] in db.data else [[b"DEL", argv[1]]]
 
 
 def hash_field(db: Database, argv: list[bytes], reply: object) -> Requests:
@@ -77,33 +104,26 @@ def moved(db: Database, argv: list[bytes], reply: object) -> Requests:
 def removed_members(db: Database, argv: list[bytes], reply: object) -> Requests:
     """SPOP: those that chance has taken."""
     key = argv[1]
-    if key not in db.data:
-        return [[b"DEL", key]]
     if isinstance(reply, bytes):
         return [[b"SREM", key, reply]]
+    if key not in db.data:
+        return [[b"DEL", key]]
     members = [_text(member) for member in reply.items] if isinstance(reply, SetOf) else []
     return [[b"SREM", key, *members]] if members else []
 
 
 def removed_scored(db: Database, argv: list[bytes], reply: object) -> Requests:
-    """BZPOPMIN, BZPOPMAX, ZMPOP and BZMPOP: the members that they took, from the key that had some."""
+    """BZPOPMIN, BZPOPMAX, ZMPOP and BZMPOP: without waiting, from the key that had members, as many as it gave."""
     if not isinstance(reply, list) or len(reply) < 2:
         return []
-    key = _text(reply[0])
-    if isinstance(reply[1], bytes):
-        members = [reply[1]]
-    else:
-        members = []
-        _collect(reply[1], members)
-    return [[b"ZREM", key, *members]] if members else []
-
-
-def _collect(part: object, members: list[bytes]) -> None:
-    """Members out of [[member, score], ...]; scores are Double or float."""
-    if isinstance(part, list | tuple):
-        for inner in part:
-            if isinstance(inner, list | tuple) and len(inner) == 2 and isinstance(inner[0], bytes):
-                members.append(inner[0])
+    name = argv[0].upper()
+    if name.startswith(b"BZPOP"):
+        return [[name[1:], _text(reply[0])]]
+    at = 2 if name == b"BZMPOP" else 1
+    side = argv[at + 1 + int(argv[at])].upper()
+    members = reply[1]
+    count = len(members) if isinstance(members, list) else 0
+    return [[b"ZPOP" + side, _text(reply[0]), b"%d" % count]] if count else []
 
 
 def restored(db: Database, argv: list[bytes], reply: object) -> Requests:
@@ -111,8 +131,10 @@ def restored(db: Database, argv: list[bytes], reply: object) -> Requests:
     key = argv[1]
     if key not in db.data:
         return [[b"DEL", key]]
-    at = max(0, db.expiry(key))
-    return [[b"RESTORE", key, b"%d" % at, argv[3], b"REPLACE", b"ABSTTL"]]
+    at = db.expiry(key)
+    if at < 0 or b"ABSTTL" in [word.upper() for word in argv[4:]]:
+        return [argv]
+    return [[argv[0], key, b"%d" % at, *argv[3:], b"ABSTTL"]]
 
 
 def migrated(db: Database, argv: list[bytes], reply: object) -> Requests:
@@ -139,7 +161,8 @@ def _text(value: object) -> bytes:
 
 
 FORMS: Final[dict[str, tuple[Form, int]]] = {
-    "set": (string, 3), "string": (string, 0), "expiry": (expiry, 0), "hash-field": (hash_field, 0),
+    "set": (with_options, 3), "string": (string, 0), "number": (number, 0), "expiry": (expiry, 0),
+    "gone": (gone, 0), "replaced": (replaced, 0), "hash-field": (hash_field, 0),
     "popped": (popped, 0), "many-popped": (many_popped, 0), "moved": (moved, 0), "spop": (removed_members, 0),
     "zpopped": (removed_scored, 0), "restored": (restored, 0), "stored": (stored, 0), "migrated": (migrated, 0),
 }

@@ -95,6 +95,13 @@ class Output:
         self._writer = threading.Thread(target=self._run, name="heroredis-aof", daemon=True)
         self._writer.start()
 
+    def follow(self, reader: Callable[[list[list[bytes]]], None] | None) -> None:
+        """Show somebody everything that is journaled, also while nothing is written."""
+        journal = self._journal
+        journal.follow(reader)
+        journal.restart()
+        journal.wake = self._woken if reader is not None or self._target is not None else None
+
     def rotate(self, target: Growing) -> None:
         """What is journaled from now on goes into another file. What came before is synced with the next sync."""
         self.flush()
@@ -122,7 +129,8 @@ class Output:
         """Write and sync what was journaled, and stop. Blocks; OSError when it could not be done."""
         self.flush()
         self._journal.switch(False)
-        self._journal.wake = None
+        if self._journal.reader is None:
+            self._journal.wake = None
         with self._condition:
             self._stopping = True
             self._condition.notify_all()

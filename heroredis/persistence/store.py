@@ -14,12 +14,14 @@ from typing import Final
 from heroredis.errors import RedisError
 from heroredis.persistence.files import Files
 from heroredis.persistence.folder import Folder
+from heroredis.persistence.followers import Followers
 from heroredis.persistence.output import Output
 from heroredis.persistence.recovery import Applier, Recovery, RecoveryError
 from heroredis.persistence.rewriting import Rewriting
 from heroredis.persistence.snapshot import Snapshot
 from heroredis.persistence.telling import facts
 from heroredis.registry import LOADING
+from heroredis.session.client import Client
 from heroredis.session.core import Core
 from heroredis.session.keeper import Keeper
 
@@ -39,6 +41,7 @@ class Persistence(Keeper):
     def __init__(self, core: Core, new_applier: Callable[[], Applier]) -> None:
         self.output: Final = Output(core.journal, core.clock)
         self.rewriting: Final = Rewriting(core, self.output)
+        self._followers: Final = Followers(core, self.output)
         self.recovery: Recovery | None = None
         self.load_began_ms = 0
         self._core: Final = core
@@ -168,6 +171,7 @@ class Persistence(Keeper):
         rewriting = self.rewriting
         parameters = self._core.parameters
         self.output.tick()
+        self._followers.tick(self._core.clock.monotonic())
         if rewriting.is_stale and parameters.is_on("appendonly") and rewriting.running is None:
             rewriting.rewrites.wanted = not rewriting.is_waiting()
         elif rewriting.is_due(parameters.integer("auto-aof-rewrite-percentage"),
@@ -235,6 +239,10 @@ class Persistence(Keeper):
         except OSError as error:
             logger.error("saving failed: %s", error)
             raise RedisError(b"ERR") from None
+
+    def sync(self, client: Client) -> bytes:
+        self.output.soon = self._soon
+        return self._followers.add(client)
 
     def all_flushed(self) -> None:
         rewriting = self.rewriting

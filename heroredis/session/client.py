@@ -63,6 +63,8 @@ class Client:
         """When it was last sent more than fits into a usual reply; at first, when it came."""
         self.soft_since_ms = 0
         """Since when more waits for the client than may for long."""
+        self.is_replica = False
+        """It follows every write (SYNC)."""
         self.no_evict = False
         self.no_touch = False
         self._have_no_session()

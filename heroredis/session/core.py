@@ -131,6 +131,8 @@ class Core:
         self.rates: Final = Rates()
         self.config_file = ""
         self.monitors: Final[dict[Client, None]] = {}
+        self.replicas: Final[dict[Client, None]] = {}
+        """They follow every write (SYNC)."""
         self.gates = 0
         """The bits that every client has."""
         self.clients: Final[dict[int, Client]] = {}
@@ -194,6 +196,7 @@ class Core:
         self.watches.forget(client)
         self.channels.forget(client)
         self.leave_monitors(client)
+        self.replicas.pop(client, None)
         self.tracking.disable(client)
         for owner in self.owners:
             owner.client_closed(client)

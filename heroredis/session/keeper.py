@@ -5,6 +5,7 @@ from __future__ import annotations
 from mypy_extensions import mypyc_attr
 
 from heroredis.errors import RedisError
+from heroredis.session.client import Client
 
 NOT_KEPT = b"ERR this server keeps no keys on disk"
 
@@ -30,6 +31,10 @@ class Keeper:
 
     def background_save(self, schedule: bool, later: bool) -> bytes:
         """BGSAVE, or begin it `later`, behind a transaction; the status line."""
+        raise RedisError(NOT_KEPT)
+
+    def sync(self, client: Client) -> bytes:
+        """SYNC: all keys in their RDB form; the client is sent what is written from now on."""
         raise RedisError(NOT_KEPT)
 
     def all_flushed(self) -> None:

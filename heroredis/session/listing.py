@@ -58,6 +58,8 @@ def flags(client: Client) -> str:
     shown = ""
     if client.is_monitor:
         shown += "O"
+    if client.is_replica:
+        shown += "S"
     if client.channels or client.patterns or client.shards:
         shown += "P"
     if client.queued is not None:
@@ -122,7 +124,7 @@ class OutputLimits:
 
     def is_beyond(self, client: Client, waiting: int, now_ms: int) -> bool:
         """Whether the client has to go, with `waiting` bytes for it."""
-        name = b"pubsub" if client.gates & SUBSCRIBED else b"normal"
+        name = b"slave" if client.is_replica else b"pubsub" if client.gates & SUBSCRIBED else b"normal"
         hard, soft, seconds = self._limits.get(name, (0, 0, 0))
         if hard and waiting >= hard:
             return True

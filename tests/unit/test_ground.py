@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heroredis import args
-from heroredis.args import random_count, read_bound, read_float
+from heroredis.args import check_repetitions, random_count, read_bound, read_float
 from heroredis.clock import ManualClock
 from heroredis.durations import parse_duration_ms
 from heroredis.errors import RedisError
@@ -135,8 +135,11 @@ def test_doubles_are_read_as_redis_reads_them(text: bytes, score: float | None, 
 
 
 def test_random_elements_with_repetitions_are_bounded() -> None:
-    assert random_count(b"-1048576") == -1048576
+    assert random_count(b"-9223372036854775807") == -9223372036854775807
     assert random_count(b"9223372036854775807") == 9223372036854775807
-    for text in (b"-1048577", b"-9223372036854775808", b"x"):
+    for text in (b"-9223372036854775808", b"x"):
         with pytest.raises(RedisError):
             random_count(text)
+    check_repetitions(-1048576)
+    with pytest.raises(RedisError):
+        check_repetitions(-1048577)
