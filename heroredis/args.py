@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Final
 
 from heroredis.errors import (
@@ -31,6 +32,7 @@ _NOT_ZERO: Final = re.compile(rb"[+-]?([0.]*[1-9]|0[xX][0.]*[1-9a-fA-F])")
 _SMALL: Final[dict[bytes, float]] = {b"%d" % number: float(number) for number in range(1000)}
 """Most scores are small whole numbers, and reading one costs more than looking it up."""
 TOO_LATE: Final = 9223372036854775808.0
+LARGEST_WIDE: Final = Decimal("1.18973149535723176509e4932")
 """Compared as a float: compiled code turns the integer of a mixed comparison into one, which rounds it."""
 _MINUS: Final = 45
 _ZERO: Final = 48
@@ -120,11 +122,20 @@ def timeout_ms(text: bytes) -> int:
     """A blocking timeout given in (fractional) seconds, as milliseconds; 0 waits for ever."""
     seconds = read_float(text)
     if seconds is None:
-        is_too_large = b"n" not in text.lower() and _strtod(text) in (math.inf, -math.inf)
-        raise RedisError(TIMEOUT_NEGATIVE if is_too_large else TIMEOUT_NOT_FLOAT)
+        raise RedisError(TIMEOUT_NEGATIVE if _is_large(text) else TIMEOUT_NOT_FLOAT)
     if seconds < 0 or seconds * 1000 >= TOO_LATE:  # to Redis what overflows is negative, too
         raise RedisError(TIMEOUT_NEGATIVE)
     return math.ceil(seconds * 1000)
+
+
+def _is_large(text: bytes) -> bool:
+    """Whether a number is too large for a double, but not for the wider type in which Redis reads timeouts."""
+    if b"n" in text.lower() or _strtod(text) not in (math.inf, -math.inf):
+        return False
+    try:
+        return abs(Decimal(text.decode())) < LARGEST_WIDE
+    except (ArithmeticError, UnicodeDecodeError):
+        return True
 
 
 def integer_between(text: bytes, low: int, high: int) -> int:

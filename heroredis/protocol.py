@@ -182,9 +182,12 @@ class RequestReader:
             self._held_large = True
         elif self._held_large and self.framing.is_between_frames():
             self._held_large = False
-            self._hiredis = hiredis.Reader(notEnoughData=NOT_ENOUGH)
-            self._gets = self._hiredis.gets
-            self._feed = self._hiredis.feed
+            self._renew()
+
+    def _renew(self) -> None:
+        self._hiredis = hiredis.Reader(notEnoughData=NOT_ENOUGH)
+        self._gets = self._hiredis.gets
+        self._feed = self._hiredis.feed
 
     def _take_slice(self) -> None:
         """Check up to 32 KiB and give them to hiredis; before a bad header, only the frames that are whole."""
@@ -210,12 +213,16 @@ class RequestReader:
             self._hot = True
 
     def _passes_over(self) -> bool:
-        """Go on behind a count that is negative; whether there was one, and nothing of it has been handed on."""
+        """Go on behind a count that is negative, of which the beginning may have been handed on; whether there was
+        one."""
         framing = self.framing
         behind = framing.below
         framing.below = 0
-        if behind == 0 or framing.frame_bytes > 0:
+        if behind == 0:
             return False
+        if framing.frame_bytes > 0:
+            framing.frame_bytes = 0
+            self._renew()
         self._at = behind
         return True
 

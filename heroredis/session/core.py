@@ -132,7 +132,6 @@ class Core:
         self.config_file = ""
         self.monitors: Final[dict[Client, None]] = {}
         self.replicas: Final[dict[Client, None]] = {}
-        """They follow every write (SYNC)."""
         self.gates = 0
         """The bits that every client has."""
         self.clients: Final[dict[int, Client]] = {}
@@ -142,9 +141,7 @@ class Core:
         self.tracking: Final = Tracking(self.space, self.clients)
         self.notifications: Final = Notifications(self.space, self.channels, parameters)
         self.owners: Final[list[Owner]] = []
-        self.owned: tuple[bytes, ...] = ()
-        self.owned_first = bytes(256)
-        """1 for each byte with which an owned key begins: most keys are told apart by it alone."""
+        self._own_nothing()
         self.started_ms: Final = clock.now_ms()
         self.startup_bytes: Final = resident_bytes()
         self.run_id: Final = os.urandom(20).hex()
@@ -158,6 +155,11 @@ class Core:
         """Speak with a process of ours over one end of a socket pair, under a name."""
         self._last_client = 0
         self._follow_parameters()
+
+    def _own_nothing(self) -> None:
+        self.owned: tuple[bytes, ...] = ()
+        self.owned_first = bytes(256)
+        """1 for each byte with which an owned key begins: most keys are told apart by it alone."""
 
     def _follow_parameters(self) -> None:
         """Let what follows from parameters hold, now and whenever they change."""

@@ -78,6 +78,10 @@ def test_counts_below_nothing_are_passed_over(count: bytes) -> None:
     empty = b"*" + count + b"\r\n"
     reader = RequestReader()
     assert read_all(reader, [empty + one, one + empty + empty + one, empty, one, one + empty]) == [[b"PING"]] * 5
+    for cut in range(1, len(empty) + len(one)):
+        stream = one + empty + one
+        assert read_all(RequestReader(), [stream[:cut], stream[cut:]]) == [[b"PING"]] * 2
+        assert read_all(RequestReader(), [one, empty[:cut], empty[cut:] + one]) == [[b"PING"]] * 2
     reader.set_authenticated(False)
     assert read_all(reader, [empty + one + empty + one]) == [[b"PING"]] * 2
 
