@@ -243,11 +243,12 @@ class ProcessPool:
     def _fail(self, job_id: int, worker: WorkerProcess, status: int) -> None:
         if worker.head == job_id and worker.usage.max_rss:
             self.manager.measured(job_id, None, *worker.usage)
-        text = worker.verdict or f"the worker process ended by {described(status)}"
-        lines = "\n".join(worker.output)
+        lines = "\n".join(worker.output).encode("utf-8", "replace") or None
         try:
-            self.manager.fail(job_id, text.encode(), worker.name, reason=worker.reason,
-                              traceback=lines.encode("utf-8", "replace") or None)
+            if worker.verdict:
+                self.manager.fail(job_id, worker.verdict.encode(), worker.name, reason=worker.reason, traceback=lines)
+            else:
+                self.manager.died_with(job_id, described(status).encode(), worker.name, lines)
         except JobRefused as refused:
             logger.warning("the end of job %d could not be recorded: %s", job_id, refused.text)
 

@@ -32,7 +32,9 @@ from jobs.states import (
     EDIT,
     ERROR,
     EXTEND,
+    FAIL,
     NEW,
+    POISON,
     PROMOTE,
     REPORT,
     REQUEUE,
@@ -44,6 +46,9 @@ from ourdb import StoreFull
 HAND_LEASE_MS: Final = 60_000
 KIB: Final = 1024
 LONGEST_LEASE_MS: Final = 1 << 50
+DIED: Final = b"the worker process ended by "
+"""How the error of an attempt begins that has cost its worker process."""
+MOST_VERSIONS: Final = 1000
 LAST_LINES: Final = 10
 """Log lines that the error of a job shows which is set aside."""
 
@@ -113,6 +118,22 @@ class Steering(Recovery):
             self.on_measure(job)
             return self.live[job_id]
         return job
+
+    def died_with(self, job_id: int, error: bytes, by: str, traceback: bytes | None) -> Committing:
+        """The worker process that ran a job has died: its attempt has failed; a job that has cost too many of them is
+        set aside, whatever attempts are left."""
+        job = self._checked(job_id, FAIL, None)
+        most, deaths = self.limits.losses, 1
+        if most > 0 and job.attempts - job.losses < job.max_attempts:
+            for version in self.history(job_id, MOST_VERSIONS):
+                if version.reason == Reason.REQUEUED or deaths >= most:
+                    break
+                if version.reason == Reason.RETRY and (version.error or b"").startswith(DIED):
+                    deaths += 1
+            if deaths >= most:
+                return self.fail(job_id, self._last_words(job, deaths), by, reason=Reason.POISON, traceback=traceback,
+                                 final=True, event=POISON)
+        return self.fail(job_id, DIED + error, by, reason=Reason.CRASHED, traceback=traceback)
 
     def measured(self, job_id: int, token: str | None, cpu_us: int, max_rss: int) -> None:
         """What the running attempt has used; it is kept with the version that ends the attempt."""

@@ -210,3 +210,18 @@ async def test_a_process_that_cannot_begin_says_why(tmp_path: Path, caplog: pyte
     async with ServerFactory(config):
         await until(lambda: "what it needs is not here" in caplog.text)
     assert "has ended: exit status 1" in caplog.text
+
+
+async def test_a_job_that_ends_one_process_after_the_other_is_set_aside(factory: ServerFactory) -> None:
+    manager = factory.job_manager
+    job = await manager.create_job("os-exit", b"7", retries=25, backoff="fixed:0")
+    for _ in range(2):  # its deaths are counted anew when somebody has queued it again
+        ended = await manager.wait(job.job_id, WAIT_S)
+        assert ended is not None
+        assert (ended.state, ended.reason, ended.attempts) == ("error", "poison", 3)
+        assert (ended.error or b"").startswith(b"its workers were lost 3 times, the last was process-1")
+        await manager.retry_job(job.job_id)
+    few = await manager.create_job("os-exit", b"7", retries=1, backoff="fixed:0")
+    ended = await manager.wait(few.job_id, WAIT_S)
+    assert ended is not None
+    assert (ended.reason, ended.attempts, ended.error) == ("crashed", 2, b"the worker process ended by exit status 7")
