@@ -191,7 +191,7 @@ def run_tail(link: Link, given: Namespace) -> int:
                 _print_event(event, given.json)
             elif event["id"] == given.id:
                 _print_event(event, given.json)
-                if event.get("state") in (b"done", b"error"):
+                if event.get("state") in (b"done", b"error") or event["event"] == b"deleted":
                     return 0
 
 

@@ -109,7 +109,10 @@ class Api:
             raise BadRequest("the body must be application/json", status=415, code="UNSUPPORTED_TYPE")
         topic, params, options = read_new_job(await request.read())
         job = await jobs.create_job(topic, params, **options)
-        made = answer({"id": job.job_id}, status=201)
+        facts: dict[str, object] = {"id": job.job_id}
+        if options.get("idempotency"):
+            facts["job"] = msgspec.Raw(jobs.to_json(job))
+        made = answer(facts, status=201)
         made.headers["Location"] = f"/api/jobs/{job.job_id}"
         return made
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from heroredis.testing import ServerProcess
 from jobs.cli import main
@@ -160,6 +161,17 @@ def test_pages_tail_and_top(run: Run, server: ServerProcess) -> None:
         follower.wait(10)
         if follower.stdout is not None:
             follower.stdout.close()
+
+
+def test_the_tail_of_a_job_ends_with_its_deletion(run: Run, server: ServerProcess) -> None:
+    job_id = as_json(run("job", "create", "--json", "to-be-deleted", "x"))["id"]
+    follower = subprocess.Popen([sys.executable, "-m", "heroredis", "job", "tail", str(job_id)], cwd=ROOT,
+                                env={**os.environ, "HEROREDIS_URL": f"redis://127.0.0.1:{server.port}"})
+    with redis.Redis(port=server.port) as client:
+        while not any("b" in one["flags"] for one in client.client_list()):  # it waits for events
+            pass
+        run("job", "delete", str(job_id))
+        assert follower.wait(20) == 0
 
 
 def test_where_it_connects_to(tmp_path: Path) -> None:

@@ -56,6 +56,11 @@ async def test_create_with_options_and_search(site: Site) -> None:
         5, 3, ["vip"], 1500, '{"a":[1]}', "delayed")
     await site.jobs.create_jobs("mail", ["one", "two"])
     assert await site.ids("topic:mail") == [3, 2, 1]
+    assert made["job"]["state"] == "new"
+    await site.jobs.complete_job(made["id"], "sent")
+    again = (await site.call("POST", "/api/jobs", {"topic": "x", "idempotency": "once"}))[1]
+    assert (again["id"], again["job"]["state"], again["job"]["result"]) == (made["id"], "done", "sent")
+    assert (await site.call("POST", "/api/jobs", {"topic": "other"}))[1] == {"id": 4}
     assert await site.ids("ada or two") == [3, 1]
     assert await site.ids("topic:mail", count=2) == [3, 2]
     assert await site.ids("", at=1) == []
