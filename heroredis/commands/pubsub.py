@@ -94,6 +94,7 @@ def spublish(ctx: Context, shardchannel: bytes, message: bytes) -> Reply:
 @command("PUBLISH", "Send a message to all who listen to a channel.", group="pubsub", since="2.0.0",
          flags="pubsub loading stale fast", complexity="O(N+M) in listeners and patterns")
 def publish(ctx: Context, channel: bytes, message: bytes) -> Reply:
+    ctx.server.journal.tell(ctx.db.index, [b"publish", channel, message])
     return ctx.server.channels.publish(channel, message)
 
 

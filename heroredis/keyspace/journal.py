@@ -45,6 +45,7 @@ class Journal:
         self.transaction = False
         """Commands of one transaction are being added: nothing may be taken now."""
         self._kept = False
+        self._told: list[list[bytes]] = []
         self._commands: list[list[bytes]] = []
         self._database = -1
 
@@ -80,6 +81,12 @@ class Journal:
             commands.append([b"SELECT", b"%d" % database])
         commands.append(argv)
 
+    def tell(self, database: int, argv: list[bytes]) -> None:
+        """For the reader alone, in its order: it changes nothing."""
+        if self.reader is not None:
+            self._told.append(argv)
+            self.add(database, argv)
+
     def removed(self, database: int, key: bytes) -> None:
         """The server itself has removed a key: its time had come, or memory was full."""
         if self.on:
@@ -105,6 +112,10 @@ class Journal:
         self._commands = []
         if self.reader is not None and commands:
             self.reader(commands)
+            if self._told:
+                told = self._told
+                self._told = []
+                return [argv for argv in commands if not any(argv is one for one in told)]
         return commands
 
     def restart(self) -> None:
