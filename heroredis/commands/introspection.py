@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from heroredis import facts
-from heroredis.command import Command
+from heroredis.acl.index import CATEGORIES
+from heroredis.command import FLAGS, Command
 from heroredis.command import command as declare
 from heroredis.errors import RedisError, syntax
 from heroredis.glob import matches
@@ -44,9 +45,10 @@ def described(entry: Entry) -> list[object]:
         return [_shown(entry.name), -2, [], 0, 0, 0, [Simple(b"@slow")], facts.tips(entry.shown), [], children]
     keys = command.keys
     name = entry.shown
+    categories = command.categories()
     return [
-        _shown(entry.name), command.arity, [Simple(flag.encode()) for flag in sorted(command.flags)],
-        keys.first, keys.last, keys.step, [Simple(b"@" + category.encode()) for category in command.categories()],
+        _shown(entry.name), command.arity, [Simple(flag.encode()) for flag in FLAGS if flag in command.flags],
+        keys.first, keys.last, keys.step, [Simple(b"@" + kind.encode()) for kind in CATEGORIES if kind in categories],
         facts.tips(name), facts.key_specs(name) if facts.has_facts(name) else _key_specs(command), children,
     ]
 

@@ -33,6 +33,11 @@ def memory_usage(ctx: Context, key: bytes, *options: bytes) -> Reply:
     return None if value is None else footprint.of_key(key, value, min(samples, MAX_INT))
 
 
+def _lines(lines: list[str]) -> Verbatim:
+    """Text to be read; redis-cli shows it as it is, so that the last line has to be ended too."""
+    return Verbatim("".join(f"{line}\n" for line in lines).encode())
+
+
 @command("MEMORY DOCTOR", "What is odd about the memory of the server.", group="server", since="4.0.0")
 def memory_doctor(ctx: Context) -> Reply:
     resident, peak = footprint.resident_bytes(), footprint.peak_bytes()
@@ -42,7 +47,7 @@ def memory_doctor(ctx: Context) -> Reply:
     elif peak > resident * 3 // 2:
         findings.append(f"At its peak the process took {peak} bytes, now it takes {resident}: memory that was freed "
                         "since then may still be in pieces. MEMORY PURGE gives back what it can.")
-    return Verbatim("\n".join(findings or ["Nothing is odd about the memory of this instance."]).encode())
+    return _lines(findings or ["Nothing is odd about the memory of this instance."])
 
 
 @command("MEMORY MALLOC-STATS", "Figures of the allocator.", group="server", since="4.0.0")
@@ -53,7 +58,7 @@ def memory_malloc_stats(ctx: Context) -> Reply:
     for number, generation in enumerate(gc.get_stats()):
         lines.append(f"generation {number}: {generation['collections']} collections, "
                      f"{generation['collected']} objects collected")
-    return Verbatim("\n".join(lines).encode())
+    return _lines(lines)
 
 
 @command("MEMORY PURGE", "Give free memory back to the system.", group="server", since="4.0.0")

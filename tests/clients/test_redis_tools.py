@@ -38,6 +38,13 @@ def test_one_shot_commands(heroredis_server: ServerProcess) -> None:
 
 
 @pytest.mark.usefixtures("redis_cli")
+@pytest.mark.parametrize("words", ["MEMORY DOCTOR", "MEMORY MALLOC-STATS", "LATENCY DOCTOR", "LATENCY GRAPH command",
+                                   "LOLWUT", "INFO server", "CLIENT LIST"])
+def test_texts_that_redis_cli_shows_as_they_are_end_their_line(heroredis_server: ServerProcess, words: str) -> None:
+    assert _cli(heroredis_server, *words.split()).endswith("\n")
+
+
+@pytest.mark.usefixtures("redis_cli")
 def test_scan_and_pipe_modes(heroredis_server: ServerProcess) -> None:
     commands = "".join(f"SET pipe:{number} {number}\r\n" for number in range(300))
     assert "errors: 0, replies: 300" in _cli(heroredis_server, "--pipe", text=commands)

@@ -30,7 +30,7 @@ def items(value: object) -> list[object]:
 
 
 def texts(value: object) -> list[str]:
-    return sorted(text(item) for item in items(value))
+    return [text(item) for item in items(value)]
 
 
 def facts_of(element: object, into: dict[str, Facts]) -> None:
