@@ -192,13 +192,16 @@ def hrandfield(ctx: Context, key: bytes, *options: bytes) -> Reply:
         return EMPTY
     check_repetitions(count)
     names = list(found.fields)
-    chosen = rng.sample(names, min(count, len(names))) if count > 0 else rng.choices(names, k=-count)
+    if count < 0:
+        names = rng.choices(names, k=-count)
+    elif count < len(names):
+        names = rng.sample(names, count)
     if len(options) == 1:
-        return chosen
+        return names
     if ctx.resp == 3:
-        return [[name, found.fields[name]] for name in chosen]
+        return [[name, found.fields[name]] for name in names]
     flat: list[object] = []
-    for name in chosen:
+    for name in names:
         flat += [name, found.fields[name]]
     return flat
 

@@ -231,7 +231,7 @@ def zrandmember(ctx: Context, key: bytes, *options: bytes) -> Reply:
     if count < 0:
         names = [found.choose(rng) for _ in range(-count)]
     elif count >= found.size():
-        names = found.names()
+        names = found.names()[::-1]
     else:
         names = [found.at(rank) for rank in rng.sample(range(found.size()), count)]
     return with_scores(ctx, names, found.scores) if len(options) == 2 else names
