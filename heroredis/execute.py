@@ -256,6 +256,8 @@ class Session(Output):
         if self.stalled and self.client.abort is not None:
             self.client.abort()
             return
+        if not (self._running or self._scheduled or self._out or self._held) and self.client.end_output is not None:
+            self.client.end_output()
         if self.core.loop is not None:
             self.core.loop.call_soon(self._flush)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import socket
 from typing import Final
 
@@ -59,6 +60,7 @@ class Connection:
             transport.close()
             return
         client.abort = transport.abort
+        client.end_output = self._end_output
         client.pending_output = transport.get_write_buffer_size
         sock = transport.get_extra_info("socket")
         client.fd = sock.fileno() if sock is not None else -1
@@ -141,6 +143,19 @@ class Connection:
         if self._session is not None:
             self._session.ended()
             self._session = None
+
+    def _end_output(self) -> None:
+        """Let the peer see the end now, not in the next turn: what it sends in between would reset the connection.
+
+        TLS says its own farewell, and what is still to be sent comes first; then the end comes with close().
+        """
+        transport = self._transport
+        client = self.client
+        if transport is None or client is None or transport.is_closing() or transport.get_write_buffer_size():
+            return
+        if transport.get_extra_info("sslcontext") is None:
+            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(client.fd)) as twin:
+                twin.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
         if self._transport is not None:

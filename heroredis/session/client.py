@@ -81,6 +81,8 @@ class Client:
         self.unblock: Callable[[bool], bool] | None = None
         self.abort: Callable[[], None] | None = None
         """Ends the connection now, and drops what was written."""
+        self.end_output: Callable[[], None] | None = None
+        """Lets the peer see the end at once, ahead of close()."""
         self.wake: Callable[[], None] | None = None
         self.look_at_output: Callable[[], None] | None = None
         """Ends the connection when more waits for it than may, or has for too long."""

@@ -60,8 +60,8 @@ CONVERSATIONS: Final[dict[str, list[str]]] = {
         "a: NOPE", "a: GET", "a: CONFIG GET maxmemory", "a: AUTH secret", "m<", "a: AUTH default secret", "m<",
         "a! HELLO 2 AUTH default secret SETNAME x", "m<",
         "c: MULTI", "c: SET k 2", "c: EXEC", "m<", "m<", "m<", "c: SUBSCRIBE c", "m<",
-        "c: UNSUBSCRIBE c", "m<", "c: SELECT 0", "m<", "b! BLPOP q 0", "c: PING", "m<", "c: RPUSH q 1",
-        "m<", "b<", "m<",
+        "c: UNSUBSCRIBE c", "m<", "c: SELECT 0", "m<", "b! BLPOP q 0", "m<", "c: PING", "m<",
+        "c: RPUSH q 1", "m<", "b<",
     ],
     "a monitor sees the end of what is refused": [
         "m: MONITOR", "a: MULTI", "m<", "a: EXEC x", "m<", "a: MULTI", "m<", "a: GET", "a: EXEC", "m<", "a: EXEC", "m<",

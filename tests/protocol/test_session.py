@@ -150,6 +150,24 @@ def test_quit_and_kill_end_the_connection_behind_what_waits(ours: OurServer, dis
         assert killed.at_end()
 
 
+@pytest.mark.parametrize("request_", ["PING", "BLPOP none 0", "SUBSCRIBE news"])
+def test_who_is_killed_sees_the_end_before_the_killer_can_be_told(ours: OurServer, request_: str) -> None:
+    """Or what it sends in between would reset the connection, instead of ending it."""
+    with Wire(ours.path) as killed:
+        killed.send(*request_.split())
+        all_run(ours, 1)
+        if not request_.startswith("BLPOP"):
+            killed.read()
+        killed.socket.settimeout(0)
+        client, = ours.server.clients.values()
+
+        def kill_and_look() -> bytes:
+            ours.server.end_client(client)
+            return killed.socket.recv(1)
+
+        assert ours.run(kill_and_look) == b""
+
+
 def test_a_message_comes_behind_the_reply_that_waits(ours: OurServer, disk: Disk) -> None:
     with Wire(ours.path, 3) as subscriber, Wire(ours.path) as publisher:
         subscriber.call("SUBSCRIBE", "news")
