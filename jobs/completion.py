@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any, Final
 
-SERVE: Final = "serve"
+ELSEWHERE: Final = ("serve", "worker")
+"""Commands that have parsers of their own."""
 
 
 def words(parser: argparse.ArgumentParser) -> dict[str, list[str]]:
@@ -26,7 +27,7 @@ def words(parser: argparse.ArgumentParser) -> dict[str, list[str]]:
         found[path] = here
 
     visit("", parser)
-    found[""] = [SERVE, *found[""]]
+    found[""] = [*ELSEWHERE, *found[""]]
     return found
 
 

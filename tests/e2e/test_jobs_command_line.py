@@ -200,10 +200,11 @@ def test_bash_completes(tmp_path: Path) -> None:
 
     path = tmp_path / "complete.bash"
     path.write_text(script("bash", parser()))
-    ask = 'COMP_WORDS=(heroredis job re); COMP_CWORD=2; _heroredis; echo "${COMPREPLY[@]}"'
-    done = subprocess.run(["bash", "-c", f"source {path}; {ask}"], capture_output=True, text=True, check=True,
-                          timeout=60)
-    assert done.stdout.strip() == "retry"
+    for words, last, wanted in (("heroredis job re", 2, "retry"), ("heroredis worke", 1, "worker workers")):
+        ask = f'COMP_WORDS=({words}); COMP_CWORD={last}; _heroredis; echo "${{COMPREPLY[@]}}"'
+        done = subprocess.run(["bash", "-c", f"source {path}; {ask}"], capture_output=True, text=True, check=True,
+                              timeout=60)
+        assert done.stdout.strip() == wanted
 
 
 def python(code: str) -> str:
