@@ -24,6 +24,7 @@ from heroredis.errors import RedisError
 from heroredis.keyspace.change import GENERIC, LIST, STRING
 from heroredis.keyspace.database import Database
 from heroredis.loading import LoadError, load_handlers
+from heroredis.logs import configure as configure_logs
 from heroredis.reply import NULL_ARRAY, OK, Committing, Durable, Error, Map, Reply, Simple, Wait
 from heroredis.session.blocking import Blocking
 from heroredis.session.client import Client
@@ -80,6 +81,7 @@ __all__ = [
     "SystemClock",
     "Wait",
     "command",
+    "configure_logs",
     "give_back",
     "integer",
     "load_handlers",

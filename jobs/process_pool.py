@@ -24,7 +24,7 @@ from typing import Any, Final, TypeVar
 
 from heroredis.extension import Client
 from jobs.errors import JobRefused
-from jobs.failure import facts_of
+from jobs.failure import facts_of, own_backoff_ms
 from jobs.handlers import Handlers
 from jobs.job import Job
 from jobs.manager import JobManager
@@ -244,11 +244,15 @@ class ProcessPool:
         if worker.head == job_id and worker.usage.max_rss:
             self.manager.measured(job_id, None, *worker.usage)
         lines = "\n".join(worker.output).encode("utf-8", "replace") or None
+        job = self.manager.live[job_id]
+        error = TimeoutError(worker.verdict) if worker.verdict else ChildProcessError(described(status))
+        wait = own_backoff_ms(self.handlers.get(job.topic), job, error)
         try:
             if worker.verdict:
-                self.manager.fail(job_id, worker.verdict.encode(), worker.name, reason=worker.reason, traceback=lines)
+                self.manager.fail(job_id, worker.verdict.encode(), worker.name, reason=worker.reason, traceback=lines,
+                                  retry_ms=wait)
             else:
-                self.manager.died_with(job_id, described(status).encode(), worker.name, lines)
+                self.manager.died_with(job_id, str(error).encode(), worker.name, lines, wait)
         except JobRefused as refused:
             logger.warning("the end of job %d could not be recorded: %s", job_id, refused.text)
 

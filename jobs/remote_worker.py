@@ -18,11 +18,11 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from heroredis.extension import LoadError, load_handlers
+from heroredis.extension import LoadError, configure_logs, load_handlers
 from jobs import requests
 from jobs.async_client import AsyncClient
 from jobs.attempt import Attempt, attempt_of
-from jobs.failure import RanTooLong
+from jobs.failure import RanTooLong, facts_of
 from jobs.handlers import Handler, Handlers
 from jobs.job import Job
 from jobs.requests import Request
@@ -173,6 +173,9 @@ class RemoteWorker:
             # Whatever a handler raises, SystemExit too, ends its job and nothing else.
             end = attempt.failed(error, handler)
         await asyncio.gather(*reports)
+        if end.words[0] == b"JOB.FAIL":
+            logger.info("job %d of topic %s failed: %s", attempt.job.job_id, attempt.job.topic,
+                        end.words[2][:200].decode("utf-8", "replace"), extra=facts_of(attempt.job))
         refused = await self._report(end)
         if refused is not None and refused.code in NOT_TAKEN:
             await self._report(requests.fail(attempt.job.job_id, str(refused), attempt.job.token, dead=True))
@@ -204,7 +207,7 @@ class RemoteWorker:
             return await asyncio.wrap_future(work)
         except asyncio.CancelledError:
             if self._threads.give_up(work):
-                logger.warning("job %d is over, but its function goes on in a thread", job.job_id)
+                logger.warning("job %d is over, but its function goes on in a thread", job.job_id, extra=facts_of(job))
             raise
 
     async def _report(self, request: Request[Any]) -> ClientError | None:
@@ -256,6 +259,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--name", default="", help="as which it is known to the server (default: host and pid)")
     made.add_argument("--grace", type=float, default=10, metavar="SECONDS",
                       help="how long running jobs may go on after SIGTERM (default: 10)")
+    made.add_argument("--log-format", choices=("text", "json"), default="text",
+                      help="log lines for people (default) or for machines")
     return made
 
 
@@ -290,7 +295,8 @@ def problem_of(given: argparse.Namespace, handlers: object) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     given = parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s")
+    configure_logs("info", given.log_format)
+    logging.getLogger().setLevel(logging.INFO)  # the handlers' own lines, too
     try:
         parse_url(given.url)
         handlers = load_handlers(given.handlers)

@@ -119,7 +119,7 @@ class Steering(Recovery):
             return self.live[job_id]
         return job
 
-    def died_with(self, job_id: int, error: bytes, by: str, traceback: bytes | None) -> Committing:
+    def died_with(self, job_id: int, error: bytes, by: str, traceback: bytes | None, retry_ms: int = -1) -> Committing:
         """The worker process that ran a job has died: its attempt has failed; a job that has cost too many of them is
         set aside, whatever attempts are left."""
         job = self._checked(job_id, FAIL, None)
@@ -133,7 +133,7 @@ class Steering(Recovery):
             if deaths >= most:
                 return self.fail(job_id, self._last_words(job, deaths), by, reason=Reason.POISON, traceback=traceback,
                                  final=True, event=POISON)
-        return self.fail(job_id, DIED + error, by, reason=Reason.CRASHED, traceback=traceback)
+        return self.fail(job_id, DIED + error, by, reason=Reason.CRASHED, traceback=traceback, retry_ms=retry_ms)
 
     def measured(self, job_id: int, token: str | None, cpu_us: int, max_rss: int) -> None:
         """What the running attempt has used; it is kept with the version that ends the attempt."""

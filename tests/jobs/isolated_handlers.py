@@ -135,3 +135,10 @@ def steered(job: Job, run: Run) -> None:
 def touch_and_wait(job: Job) -> None:
     Path(job.text).write_text("begun")
     time.sleep(600)
+
+
+@handlers.on("own-backoff", isolation="process", retries=1, timeout=0.3, backoff=lambda attempt, error: 500 + attempt)
+def own_backoff(job: Job) -> None:
+    if job.text == "exit":
+        os._exit(3)
+    time.sleep(60)

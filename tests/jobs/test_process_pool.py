@@ -225,3 +225,12 @@ async def test_a_job_that_ends_one_process_after_the_other_is_set_aside(factory:
     ended = await manager.wait(few.job_id, WAIT_S)
     assert ended is not None
     assert (ended.reason, ended.attempts, ended.error) == ("crashed", 2, b"the worker process ended by exit status 7")
+
+
+@pytest.mark.parametrize("params", ["exit", "hang"])
+async def test_the_programs_own_backoff_counts_after_a_death_too(factory: ServerFactory, params: str) -> None:
+    manager = factory.job_manager
+    job = await manager.create_job("own-backoff", params)
+    await until(lambda: len(manager.history(job.job_id, 9)) == 3)
+    after = manager.history(job.job_id, 1)[0]
+    assert (after.state, after.reason, after.run_at - after.at) == ("new", "retry", 501_000)

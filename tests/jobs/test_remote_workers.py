@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -151,3 +153,34 @@ def test_a_worker_that_cannot_work_says_why(tmp_path: Path, options: tuple[str, 
         "@handlers.on('t')\ndef run(job): ...\n" if options else ""))
     assert main(["unix:///nowhere", str(tmp_path / "mine.py"), *options]) == 2
     assert said in capsys.readouterr().err
+
+
+async def test_a_workers_lines_about_a_job_carry_its_facts(factory: ServerFactory, tmp_path: Path,
+                                                           caplog: pytest.LogCaptureFixture) -> None:
+    handlers = Handlers()
+
+    @handlers.on("t")
+    async def failing(job: Job) -> None:
+        raise ValueError("no")
+
+    worker = RemoteWorker(f"unix://{tmp_path}/s", handlers, name="far")
+    with caplog.at_level("INFO"):
+        task = asyncio.create_task(worker.run())
+        job = await factory.job_manager.create_job("t")
+        await ended(factory, job)
+        worker.stop()
+        await task
+    [line] = [vars(record) for record in caplog.records if "failed: ValueError: no" in record.getMessage()]
+    assert (line["name"], line["job_id"], line["topic"], line["worker"]) == ("heroredis.worker", job.job_id, "t", "far")
+
+
+def test_a_workers_lines_may_be_for_machines(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("from heroredis import Handlers\nhandlers = Handlers()\n"
+                                      "@handlers.on('t')\ndef run(job): ...\n")
+    command = [sys.executable, "-m", "heroredis", "worker", f"unix://{tmp_path}/none", str(tmp_path / "mine.py"),
+               "--log-format", "json", "--name", "far"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, cwd=Path(__file__).parents[2]) as process:
+        assert process.stderr is not None
+        line = json.loads(process.stderr.readline())
+        process.terminate()
+    assert (line["level"], line["message"]) == ("info", f"far works for unix://{tmp_path}/none on t")
