@@ -16,7 +16,6 @@ from heroredis.reply import (
     Encoded,
     Error,
     Map,
-    Ordered,
     Push,
     SetOf,
     Several,
@@ -137,11 +136,7 @@ def _encode_rare(value: object, resp: int, out: list[bytes]) -> None:
 
 
 def _encode_framed(value: object, resp: int, out: list[bytes]) -> None:
-    if isinstance(value, Ordered):
-        out.append(b"%b%d\r\n" % (b"~" if resp == 3 else b"*", len(value.members)))
-        for item in value.members:
-            encode(item, resp, out)
-    elif isinstance(value, set | frozenset):
+    if isinstance(value, set | frozenset):
         out.append(b"%b%d\r\n" % (b"~" if resp == 3 else b"*", len(value)))
         for item in value:
             encode(item, resp, out)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from heroredis.reply import Map, Simple
+from heroredis.reply import Map, SetOf, Simple
 
 BEGIN_NAMES: dict[str, tuple[str, ...]] = {"index": ("index",), "keyword": ("keyword", "startfrom")}
 FIND_NAMES: dict[str, tuple[str, ...]] = {
@@ -26,6 +27,10 @@ def all_facts() -> dict[str, dict[str, Any]]:
     path = Path(__file__).with_name("facts.json")
     found: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
     return found
+
+
+def flags_as_told(flags: Iterable[str]) -> SetOf:
+    return SetOf([Simple(flag.encode()) for flag in flags])
 
 
 def has_facts(name: str) -> bool:
@@ -45,7 +50,7 @@ def key_specs(name: str) -> list[object]:
     found: list[object] = []
     for flags, begin, find in specs(name):
         found.append(Map([
-            (b"flags", [Simple(flag.encode()) for flag in flags]),
+            (b"flags", flags_as_told(flags)),
             (b"begin_search", _half(begin, BEGIN_NAMES)), (b"find_keys", _half(find, FIND_NAMES)),
         ]))
     return found
@@ -64,7 +69,7 @@ def more_docs(name: str) -> list[tuple[object, object]]:
     found = all_facts().get(name, {})
     pairs: list[tuple[object, object]] = []
     if "doc_flags" in found:
-        pairs.append((b"doc_flags", [Simple(flag.encode()) for flag in found["doc_flags"]]))
+        pairs.append((b"doc_flags", flags_as_told(found["doc_flags"])))
     for key in ("deprecated_since", "replaced_by"):
         if key in found:
             pairs.append((key.encode(), found[key].encode()))
@@ -105,7 +110,7 @@ def _argument(name: str, kind: str, more: dict[str, Any] | None = None) -> Map:
         if key == "arguments":
             pairs.append((b"arguments", [_argument(*one) for one in value]))
         elif key == "flags":
-            pairs.append((b"flags", [Simple(flag.encode()) for flag in value]))
+            pairs.append((b"flags", flags_as_told(value)))
         else:
             pairs.append((key.encode(), value if isinstance(value, int) else value.encode()))
     return Map(pairs)

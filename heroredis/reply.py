@@ -42,15 +42,8 @@ class Map:
 class SetOf:
     """A set in RESP3, an array in RESP2, told in this order."""
 
-    def __init__(self, items: list[object] | list[bytes]) -> None:
+    def __init__(self, items: list[object] | list[bytes] | list[Simple]) -> None:
         self.items: Final = cast("list[object]", items)
-
-
-class Ordered:
-    """A set whose members are sent in the order given."""
-
-    def __init__(self, members: list[object]) -> None:
-        self.members: Final = members
 
 
 class Push:

@@ -11,7 +11,7 @@ from heroredis.command import command as declare
 from heroredis.errors import RedisError, syntax
 from heroredis.glob import matches
 from heroredis.registry import Entry
-from heroredis.reply import Map, Reply, Simple
+from heroredis.reply import Map, Reply, SetOf, Simple
 from heroredis.session.context import Context
 from heroredis.syntax import Argument, parse
 
@@ -26,7 +26,7 @@ def _key_specs(command: Command) -> list[object]:
     access = b"RO" if "readonly" in command.flags else b"RW"
     last = keys.last - keys.first if keys.last >= 0 else keys.last
     return [Map([
-        (b"flags", [Simple(access)]),
+        (b"flags", SetOf([Simple(access)])),
         (b"begin_search", Map([(b"type", b"index"), (b"spec", Map([(b"index", keys.first)]))])),
         (b"find_keys", Map([(b"type", b"range"), (b"spec", Map([
             (b"lastkey", last), (b"keystep", keys.step), (b"limit", 0)]))])),
@@ -40,16 +40,17 @@ def _shown(name: str) -> bytes:
 def described(entry: Entry) -> list[object]:
     """One element of COMMAND's reply."""
     command = entry.command
-    children = [described(child) for child in (entry.children or {}).values()]
+    children: object = [described(child) for child in entry.children.values()] if entry.children else SetOf([])
+    tips = SetOf(facts.tips(entry.shown))
     if command is None:
-        return [_shown(entry.name), -2, [], 0, 0, 0, [Simple(b"@slow")], facts.tips(entry.shown), [], children]
+        return [_shown(entry.name), -2, SetOf([]), 0, 0, 0, facts.flags_as_told(["@slow"]), tips, SetOf([]), children]
     keys = command.keys
     name = entry.shown
     categories = command.categories()
     return [
-        _shown(entry.name), command.arity, [Simple(flag.encode()) for flag in FLAGS if flag in command.flags],
-        keys.first, keys.last, keys.step, [Simple(b"@" + kind.encode()) for kind in CATEGORIES if kind in categories],
-        facts.tips(name), facts.key_specs(name) if facts.has_facts(name) else _key_specs(command), children,
+        _shown(entry.name), command.arity, facts.flags_as_told(flag for flag in FLAGS if flag in command.flags),
+        keys.first, keys.last, keys.step, facts.flags_as_told(f"@{kind}" for kind in CATEGORIES if kind in categories),
+        tips, SetOf(facts.key_specs(name) if facts.has_facts(name) else _key_specs(command)), children,
     ]
 
 
@@ -85,7 +86,7 @@ def _parsed(argument: Argument) -> Map:
     flags: list[object] = [Simple(word) for word, given in (
         (b"optional", argument.optional), (b"multiple", argument.multiple)) if given]
     if flags:
-        pairs.append((b"flags", flags))
+        pairs.append((b"flags", SetOf(flags)))
     if argument.parts:
         pairs.append((b"arguments", [_parsed(part) for part in argument.parts]))
     return Map(pairs)
@@ -185,5 +186,5 @@ def command_getkeysandflags(ctx: Context, name: bytes, argument: bytes, *argumen
     request = [name, argument, *arguments]
     entry, indexes = _keys_of(ctx, request)
     found = facts.flags_of_keys(entry.shown, request, indexes)
-    return [[request[index], [Simple(flag.encode()) for flag in flags]]
+    return [[request[index], facts.flags_as_told(flags)]
             for index, flags in zip(indexes, found, strict=True)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from heroredis.args import integer
 from heroredis.command import command
 from heroredis.errors import RedisError, syntax
-from heroredis.reply import OK, Map, Ordered, Reply
+from heroredis.reply import OK, Map, Reply, SetOf
 from heroredis.session.client import Tracked
 from heroredis.session.context import Context
 
@@ -113,7 +113,7 @@ def client_getredir(ctx: Context) -> Reply:
 def client_trackinginfo(ctx: Context) -> Reply:
     tracked = ctx.client.tracked
     if tracked is None:
-        return Map([(b"flags", Ordered([b"off"])), (b"redirect", -1), (b"prefixes", [])])
+        return Map([(b"flags", SetOf([b"off"])), (b"redirect", -1), (b"prefixes", [])])
     flags: list[object] = [b"on"]
     for name, present in ((b"bcast", tracked.bcast), (b"optin", tracked.optin),
                           (b"caching-yes", tracked.optin and tracked.caching), (b"optout", tracked.optout),
@@ -121,4 +121,4 @@ def client_trackinginfo(ctx: Context) -> Reply:
                           (b"broken_redirect", tracked.broken)):
         if present:
             flags.append(name)
-    return Map([(b"flags", Ordered(flags)), (b"redirect", tracked.redirect), (b"prefixes", sorted(tracked.prefixes))])
+    return Map([(b"flags", SetOf(flags)), (b"redirect", tracked.redirect), (b"prefixes", sorted(tracked.prefixes))])

@@ -84,6 +84,44 @@ def test_the_command_table_is_that_of_the_real_server(both: tuple[str, str]) -> 
     assert different == DIFFERENT
 
 
+def form(value: object) -> object:
+    """What kind each part of a RESP3 reply is; without the notes of key specs."""
+    if isinstance(value, Tagged):
+        parts = items(value.value)
+        return [value.marker, *(form(part) for part in parts if not (isinstance(part, tuple) and part[0] == b"notes"))]
+    if isinstance(value, list | tuple):
+        return [form(part) for part in value]
+    return type(value).__name__
+
+
+def forms(path: str) -> dict[str, object]:
+    """Of every command's facts and documentation, in RESP3."""
+    found: dict[str, object] = {}
+    with Wire(path, 3) as wire:
+        for name in texts(wire.call("COMMAND", "LIST")):
+            (info,) = items(wire.call("COMMAND", "INFO", name))
+            docs = wire.call("COMMAND", "DOCS", name)
+            assert isinstance(docs, Tagged)
+            assert isinstance(docs.value, list)
+            ((_, pairs),) = docs.value
+            assert isinstance(pairs, Tagged)
+            assert isinstance(pairs.value, list)
+            told = {key: form(value) for key, value in pairs.value if key in (b"arguments", b"doc_flags")}
+            found[name] = [*(form(part) for part in items(info)[:-1]), told]
+    return found
+
+
+def test_sets_are_told_as_sets(both: tuple[str, str]) -> None:
+    real, ours = forms(both[0]), forms(both[1])
+    assert {name for name in real.keys() & ours.keys() if real[name] != ours[name]} == set()
+    for request in ("SET a b", "SORT a STORE b", "BLPOP a b 0"):
+        replies = []
+        for path in both:
+            with Wire(path, 3) as wire:
+                replies.append(wire.call("COMMAND", "GETKEYSANDFLAGS", *request.split()))
+        assert replies[0] == replies[1]
+
+
 def test_info_of_named_commands(both: tuple[str, str]) -> None:
     for names in (["get", "NOPE", "Config|Get", "config|nope", "nope|nope", "get|x"], ["blpop"], []):
         rows = []
