@@ -41,8 +41,9 @@ MAX_FAILURES: Final = 3
 class Task:
     """A question and where its answer goes."""
 
-    def __init__(self, ask: Callable[[JobIndex], object]) -> None:
+    def __init__(self, ask: Callable[[JobIndex], object], at_once: bool) -> None:
         self.ask: Final = ask
+        self.at_once: Final = at_once
         self.answer: Final[Future[object]] = Future()
 
 
@@ -93,9 +94,14 @@ class Indexer:
         """The newest record that the index knows."""
         return self._known
 
-    def ask(self, question: Callable[[JobIndex], object]) -> Future[object]:
-        """Answered on the thread, after the index has caught up with what is in the store now, if it can soon."""
-        task = Task(question)
+    def newest(self) -> int:
+        """The newest record that there is to be known."""
+        return self._feed.last_lsn()
+
+    def ask(self, question: Callable[[JobIndex], object], *, at_once: bool = False) -> Future[object]:
+        """Answered on the thread, after the index has caught up with what is in the store now, if it can soon; or
+        `at_once`, from what it knows."""
+        task = Task(question, at_once)
         if self._stopping:
             task.answer.set_exception(Refused("the job index is closed"))
         else:
@@ -215,7 +221,7 @@ class Indexer:
         target = self._feed.last_lsn()
         until = time.monotonic() + CATCH_UP_S
         for _ in range(2):  # the second time after a repair
-            while self._safely(self._step) and self._known < target and time.monotonic() < until:
+            while not task.at_once and self._safely(self._step) and self._known < target and time.monotonic() < until:
                 pass
             try:
                 task.answer.set_result(task.ask(self._opened()))

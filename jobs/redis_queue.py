@@ -147,10 +147,34 @@ class RedisJobManager(JobQueue):
     def remove(self, job: Job) -> bool:
         key = self._keys(job.topic).queue
         line = self._db.find_list(key)
-        if line is None or not line.remove(b"%d" % job.job_id, 1):
+        place = -1 if line is None else self._place_of(line, job)
+        if line is None or place < 0:
             return False
+        line.take_out(place)
         self._removed(key, line, "lrem")
         return True
+
+    def _place_of(self, line: List, job: Job) -> int:
+        """Where a job stands, -1 = nowhere. Looked for by halves, as if the ids rose, then as if they rose within each
+        priority: only those that went to the head or came again do not."""
+        job_id = job.job_id
+        for with_priority in (False, True):
+            low, high = 0, line.size()
+            while low < high:
+                middle = (low + high) // 2
+                other = int(line.get(middle))
+                if other == job_id:
+                    return middle
+                is_before = other < job_id
+                if with_priority:
+                    priority = self._priority(line.get(middle))
+                    if priority != job.priority:
+                        is_before = priority < job.priority
+                if is_before:
+                    low = middle + 1
+                else:
+                    high = middle
+        return line.find(b"%d" % job_id)
 
     def clear(self, topic: str) -> None:
         key = queue_key(topic)

@@ -6,6 +6,7 @@ One page costs a bounded time on the loop; a page may hold fewer jobs than asked
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Final, cast
 
@@ -23,6 +24,8 @@ LOOKED_AT: Final = 20_000
 """Jobs that one page looks at without an index."""
 SLICE: Final = 200
 """Jobs that are looked at before the loop does something else."""
+CATCH_UP_S: Final = 10.0
+"""How long the index may take to know what was there before something is done to all jobs that fit."""
 FAR_BEHIND: Final = 20_000
 """Records; an index that knows less is not asked (it is being built)."""
 
@@ -55,15 +58,30 @@ class Search:
         indexer = self.indexer
         return indexer is not None and not indexer.problem and indexer.behind < FAR_BEHIND
 
+    async def _is_whole(self) -> bool:
+        """Whether the index knows all that is on disk now; it gets the time that it needs for that."""
+        indexer = self.indexer
+        if indexer is None or not self.is_indexed:
+            return False
+        target, until = indexer.newest(), time.monotonic() + CATCH_UP_S
+        while indexer.index_lsn < target:
+            if indexer.problem or time.monotonic() > until:
+                return False
+            await asyncio.wrap_future(indexer.ask(lambda index: None))
+        return True
+
     async def page(self, query: Query, cursor: int = 0, count: int = 50) -> Page:
         """Jobs that fit, with ids below `cursor` (0 = from the newest). Raises Refused."""
         indexer = self.indexer
         if indexer is None or not self.is_indexed or query == EVERYTHING:
             return await self._scan(query, cursor, count, self._find)
+        return await self._indexed(indexer, query, cursor, count, False)
+
+    async def _indexed(self, indexer: Indexer, query: Query, cursor: int, count: int, at_once: bool) -> Page:
         wanted = count + 1
         found: list[Job] = []
         while True:
-            ids = await self._candidates(indexer, query, cursor, wanted)
+            ids = await self._candidates(indexer, query, cursor, wanted, at_once)
             for number, job_id in enumerate(ids, 1):
                 job = self._find(job_id)
                 if job is not None and query.fits(job):
@@ -76,8 +94,8 @@ class Search:
                 return Page(0, found, indexer.behind)
             cursor = ids[-1]
 
-    async def _candidates(self, indexer: Indexer, query: Query, cursor: int, limit: int) -> list[int]:
-        asked = indexer.ask(lambda index: index.candidates(query, cursor, limit))
+    async def _candidates(self, indexer: Indexer, query: Query, cursor: int, limit: int, at_once: bool) -> list[int]:
+        asked = indexer.ask(lambda index: index.candidates(query, cursor, limit), at_once=at_once)
         return cast("list[int]", await asyncio.wrap_future(asked))
 
     async def as_of(self, moment: int, query: Query, cursor: int = 0, count: int = 50) -> Page:
@@ -113,7 +131,7 @@ class Search:
     async def count(self, query: Query) -> int:
         """How many jobs fit."""
         indexer = self.indexer
-        if indexer is not None and self.is_indexed:
+        if indexer is not None and await self._is_whole():
             return cast("int", await asyncio.wrap_future(indexer.ask(lambda index: index.count(query))))
         number = 0
         async for jobs in self.pages(query):
@@ -121,10 +139,15 @@ class Search:
         return number
 
     async def pages(self, query: Query, count: int = 500) -> AsyncIterator[list[Job]]:
-        """All that fit, newest first, page by page. What is made meanwhile is not among them."""
+        """All that fit, newest first, page by page: without an index that knows them all, each job is looked at. What
+        is made meanwhile is not among them."""
         cursor = self._newest_id() + 1
+        indexer = self.indexer if query != EVERYTHING and await self._is_whole() else None
         while cursor:
-            page = await self.page(query, cursor, count)
+            if indexer is None or indexer.problem:
+                page = await self._scan(query, cursor, count, self._find)
+            else:  # what it does not know yet is what was done to the pages before
+                page = await self._indexed(indexer, query, cursor, count, True)
             cursor = page.cursor
             if page.jobs:
                 yield page.jobs

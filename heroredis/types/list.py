@@ -87,6 +87,18 @@ class List(Container):
         else:
             self.right.insert(index - front, element)
 
+    def take_out(self, index: int) -> bytes:
+        """Remove the element at an index, and nothing else is moved than what stands beside it in memory."""
+        front = len(self.left)
+        return self.left.pop(front - 1 - index) if index < front else self.right.pop(index - front)
+
+    def find(self, element: bytes) -> int:
+        """The index of the first such element; -1 = there is none."""
+        front = len(self.left)
+        if element in self.left:
+            return front - 1 - max(at for at in range(front) if self.left[at] == element)
+        return front + self.right.index(element) if element in self.right else -1
+
     def slice(self, start: int, stop: int) -> list[bytes]:
         """Elements start to stop - 1."""
         front = len(self.left)

@@ -84,3 +84,20 @@ def test_clearing_one_line(queue: JobQueue) -> None:
     assert (queue.length("t"), queue.pop("t")) == (0, None)
     queue.push(JOBS[3])
     assert queue.waiting("t") == [3]
+
+
+def test_any_job_is_taken_out_wherever_it_stands(queue: JobQueue) -> None:
+    for taken in JOBS.values():
+        for job in JOBS.values():
+            queue.push(job, at_head=job.job_id % 3 == 0)
+        before = queue.waiting("t")
+        assert queue.remove(taken)
+        assert queue.waiting("t") == [number for number in before if number != taken.job_id]
+        assert not queue.remove(taken)
+        queue.clear("t")
+    for number in (8, 2, 6, 1, 7):
+        queue.show_resting(JOBS[number])
+    queue.restore("t", [8, 2, 6, 1, 7])
+    for number in (1, 8, 7, 2, 6):
+        assert queue.remove(JOBS[number]), number
+    assert queue.length("t") == 0

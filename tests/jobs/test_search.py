@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import redis
 
 from heroredis.testing import ServerProcess
 from jobs.errors import BadOption
-from jobs.index_feed import feed_of
+from jobs.index_feed import Portion, StoreFeed, feed_of
 from jobs.indexer import Indexer
 from jobs.query_parser import QueryError
 from tests.jobs.world import World
@@ -164,3 +165,30 @@ def test_over_the_wire(client: redis.Redis) -> None:
         piped.execute_command("JOB.LIST", "QUERY", query, "IDS")
     answers: Any = piped.execute()
     assert [answer[1] for answer in answers] == [[6, 4, 2], [5, 3, 1]]
+
+
+class Slow(StoreFeed):
+    """A feed that hands out one record after the other."""
+
+    def read(self, lsn: int, limit: int) -> Portion:
+        threading.Event().wait(0.002)
+        return super().read(lsn, 1)
+
+
+async def test_what_is_done_to_all_that_fit_waits_for_an_index_that_is_behind(tmp_path: Path) -> None:
+    world = World()
+    indexer = Indexer(tmp_path / "index", Slow(world.store), 0.01)
+    world.manager.search.indexer = indexer
+    indexer.start()
+    for _ in range(400):
+        world.new()
+    assert (await world.manager.bulk("cancel", "topic:t", dry_run=True)).matched == 400
+    for _ in range(400):
+        world.new()
+    done = await world.manager.bulk("cancel", "topic:t")
+    assert (done.matched, done.changed, world.manager.stats("t").error) == (800, 800, 800)
+    for _ in range(10):
+        world.new()
+    indexer.stop()
+    indexer.problem = "it is gone"
+    assert (await world.manager.bulk("cancel", "topic:t")).changed == 10

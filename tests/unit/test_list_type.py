@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -60,3 +61,17 @@ def removed(model: list[bytes], element: bytes, count: int) -> int:
     for at in sorted(gone, reverse=True):
         del model[at]
     return len(gone)
+
+
+@pytest.mark.parametrize("lefts", range(6))
+def test_finding_and_taking_out(lefts: int) -> None:
+    whole = [b"a", b"b", b"a", b"c", b"b"]
+    for index in range(5):
+        items = List()
+        for element in reversed(whole[:lefts]):
+            items.push_left(element)
+        for element in whole[lefts:]:
+            items.push_right(element)
+        assert [items.find(element) for element in (b"a", b"b", b"c", b"d")] == [0, 1, 3, -1]
+        assert items.take_out(index) == whole[index]
+        assert items.to_list() == whole[:index] + whole[index + 1 :]
