@@ -18,6 +18,7 @@ MAX_TOPIC_BYTES: Final = 255
 MAX_RETRIES: Final = 1_000_000
 MAX_TAGS: Final = 64
 MAX_KEY: Final = 512
+MAX_META: Final = 1024 * 1024
 IDEMPOTENCY_MS: Final = 7 * 86_400_000
 """How long an idempotency key is kept when nothing else is asked for."""
 FAR_FUTURE_MS: Final = 1 << 50
@@ -78,6 +79,8 @@ class JobOptions:
             check_backoff(self.backoff)
         if len(self.tags) > MAX_TAGS or not all(_is_tag(tag) for tag in self.tags):
             raise BadOption(f"give at most {MAX_TAGS} tags of 1 to {MAX_TOPIC_BYTES} characters")
+        if len(self.meta) > MAX_META:
+            raise BadOption(f"META has {len(self.meta)} bytes, at most {MAX_META} are kept")
         if self.meta:
             try:
                 meta = msgspec.json.decode(self.meta)

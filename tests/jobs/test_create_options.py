@@ -7,7 +7,7 @@ import pytest
 from jobs import requests
 from jobs.errors import BadOption, JobNotFound, Refused
 from jobs.limits import Limits
-from jobs.options import JobOptions
+from jobs.options import MAX_META, JobOptions
 from tests.jobs.world import World
 
 DAY_MS = 86_400_000
@@ -218,3 +218,10 @@ def test_the_own_key_of_a_client_is_kept_for_minutes() -> None:
     assert requests.with_own_key({"idempotency": "mine"}) == {"idempotency": "mine"}
     assert requests.create("t", "", **own).words[-4:] == [
         b"IDEMPOTENCY", own["idempotency"].encode(), b"KEEP", b"600000"]
+
+
+def test_metadata_has_a_size_too(world: World) -> None:
+    fits = b'{"a":"' + b"x" * (MAX_META - 8) + b'"}'
+    assert world.new(meta=fits).meta == fits
+    with pytest.raises(BadOption, match=f"META has {MAX_META + 1} bytes, at most {MAX_META} are kept"):
+        world.new(meta=fits + b" ")
