@@ -6,7 +6,7 @@ from typing import Final
 
 from heroredis.command import NO_KEYS, UNLIMITED, Command, command
 from heroredis.errors import RedisError, syntax
-from heroredis.reply import OK, Encoded, Reply
+from heroredis.reply import NO_REPLY, OK, Encoded, Reply
 from heroredis.session.context import Context
 
 NO_REPLICATION: Final = b"ERR this server is always a master, and keeps nothing that a replica has missed"
@@ -38,8 +38,10 @@ def slaveof(ctx: Context, host: bytes, port: bytes) -> Reply:
 def replconf(ctx: Context, *options: bytes) -> Reply:
     if len(options) % 2:
         raise syntax()
-    known = (b"LISTENING-PORT", b"IP-ADDRESS", b"CAPA", b"ACK", b"GETACK", b"RDB-ONLY", b"RDB-FILTER-ONLY")
+    known = (b"LISTENING-PORT", b"IP-ADDRESS", b"CAPA", b"RDB-ONLY", b"RDB-FILTER-ONLY")
     for word in options[::2]:
+        if word.upper() in (b"ACK", b"GETACK"):
+            return NO_REPLY
         if word.upper() not in known:
             raise RedisError(b"ERR Unrecognized REPLCONF option: %b" % word)
     return OK
@@ -48,12 +50,16 @@ def replconf(ctx: Context, *options: bytes) -> Reply:
 @command("PSYNC", "Refused: a replica then sends SYNC.", group="server", since="2.8.0",
          flags="admin noscript no_async_loading no_multi")
 def psync(ctx: Context, replicationid: bytes, offset: bytes, *more: bytes) -> Reply:
+    if ctx.client.is_replica:
+        return NO_REPLY
     raise RedisError(NO_REPLICATION)
 
 
 @command("SYNC", "All keys in RDB form, and from then on every write, as a replica takes them.", group="server",
          since="1.0.0", flags="admin noscript no_async_loading no_multi")
 def sync(ctx: Context) -> Reply:
+    if ctx.client.is_replica:  # redis-cli sends it twice where it was typed at its prompt
+        return NO_REPLY
     return Encoded(ctx.server.keeper.sync(ctx.client))
 
 

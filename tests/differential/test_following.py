@@ -160,6 +160,30 @@ def test_restored_values_follow_with_the_moment_of_their_expiry(both: tuple[str,
     assert found[0] == found[1]
 
 
+def test_who_follows_gets_no_second_copy_and_no_answers(both: tuple[str, str]) -> None:
+    """redis-cli sends SYNC twice where it was typed at its prompt, and a replica tells how far it is."""
+    found = []
+    for path in both:
+        with Wire(path) as wire:
+            wire.call("CONFIG", "SET", "repl-diskless-sync-delay", "0")
+            follower = Follower(path)
+            follower.wire.send_raw(b"SYNC\r\nPSYNC ? -1\r\nREPLCONF ACK 5\r\n")
+            until(lambda wire=wire: b"cmd=replconf" in bytes(wire.call("CLIENT", "LIST")), "all were run")  # type: ignore
+            wire.call("SET", "x", SENTINEL)
+            found.append(follower.until_sentinel())
+            follower.close()
+    assert found[0] == found[1]
+
+
+def test_acknowledgements_are_never_answered(both: tuple[str, str]) -> None:
+    for path in both:
+        with Wire(path) as wire:
+            wire.send("REPLCONF", "ACK", "5")
+            wire.send("REPLCONF", "GETACK", "*")
+            assert wire.call("PING") == b"PONG"
+            assert wire.call("REPLCONF", "LISTENING-PORT", "7000") == b"OK"
+
+
 def test_who_follows_is_shown(both: tuple[str, str]) -> None:
     shown = []
     for path in both:
