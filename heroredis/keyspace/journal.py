@@ -113,9 +113,9 @@ class Journal:
         if self.reader is not None and commands:
             self.reader(commands)
             if self._told:
-                told = self._told
+                told = {id(argv) for argv in self._told}
                 self._told = []
-                return [argv for argv in commands if not any(argv is one for one in told)]
+                return [argv for argv in commands if id(argv) not in told]
         return commands
 
     def restart(self) -> None:

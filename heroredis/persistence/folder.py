@@ -70,9 +70,13 @@ class Folder:
     def _note_strays(self, present: list[str]) -> None:
         """Files that no manifest names count for nothing, as in Redis; unlike there, they are never written over."""
         shape = re.compile(re.escape(self._stem) + r"\.(\d{1,18})\.(?:base|incr)\.(?:aof|rdb)")
-        strays = {each: int(found[1]) for each in present if (found := shape.fullmatch(each))}
+        strays: list[str] = []
+        for each in present:
+            found = shape.fullmatch(each)
+            if found is not None:
+                strays.append(each)
+                self._taken = max(self._taken, int(found[1]))
         if strays:
-            self._taken = max(strays.values())
             logger.warning("no %s names %s: they are left alone and not loaded",
                            manifest_name(self._stem), ", ".join(sorted(strays)))
 
