@@ -165,7 +165,7 @@ def test_null_itself_is_a_value() -> None:
     assert result_bytes(Measure(None)) == b'{"value":null}'
 
 
-@pytest.mark.parametrize("options", [{"retries": 1.5}, {"retries": True}, {"timeout": math.nan}, {"timeout": math.inf}])
+@pytest.mark.parametrize("options", [{"retries": 1.5}, {"timeout": math.nan}, {"timeout": math.inf}])
 def test_a_handler_with_such_options_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises((ValueError, TypeError)):
         Handlers().on("t", **options)(lambda job: None)
