@@ -29,6 +29,8 @@ class Keys:
         self._unique: Final[dict[tuple[str, bytes], Holder]] = {}
         self._same: Final[dict[bytes, Holder]] = {}
         self._ends: Final[list[tuple[int, bytes]]] = []
+        self._unique_ends: Final[list[tuple[int, str, bytes, int]]] = []
+        """Until when deleted jobs keep unique keys: topic, key, and the record that keeps it."""
         self._notes: Final[dict[int, int]] = {}
         """Deleted jobs whose keys are kept, with the records that keep them."""
 
@@ -75,6 +77,11 @@ class Keys:
             self._notes[holder.job_id] = holder.note
         heapq.heappush(self._ends, (holder.until, key))
 
+    def keep_unique(self, key: bytes, holder: Holder) -> None:
+        """The holder is deleted, its key is kept by a note."""
+        self._unique[holder.topic, key] = holder
+        heapq.heappush(self._unique_ends, (holder.until, holder.topic, key, holder.note))
+
     def note_of(self, job_id: int) -> int:
         """The record that keeps the key of a deleted job, 0 = none does."""
         return self._notes.get(job_id, 0)
@@ -110,7 +117,7 @@ class Keys:
 
     def notes(self) -> list[int]:
         """The records that keep keys."""
-        return list(self._notes.values())
+        return list(self._notes.values()) + [note for _, _, _, note in self._unique_ends]
 
     def unique(self) -> list[tuple[str, bytes, int, int]]:
         """Topic, key, job, until when."""
@@ -131,8 +138,12 @@ class Keys:
                 self.keep(key, Holder(job_id, until, topic, note))
 
     def sweep(self, now: int) -> list[int]:
-        """Forget the idempotency keys whose time is over; the notes that nobody needs any more."""
+        """Forget the keys whose time is over; the notes that nobody needs any more."""
         notes = []
+        while self._unique_ends and self._unique_ends[0][0] <= now:
+            _, topic, name, note = heapq.heappop(self._unique_ends)
+            self.holder(topic, name, now)
+            notes.append(note)
         while self._ends and self._ends[0][0] <= now:
             key = heapq.heappop(self._ends)[1]
             held = self._same.get(key)

@@ -20,7 +20,7 @@ class TopicNote(msgspec.Struct, frozen=True, array_like=True, tag="topic", gc=Fa
 
 
 class KeyNote(msgspec.Struct, frozen=True, array_like=True, tag="key", gc=False):
-    """An idempotency key that outlives its deleted job."""
+    """An idempotency key, or a unique one with a time of its own, that outlives its deleted job."""
 
     key: bytes
     job_id: int
@@ -28,6 +28,7 @@ class KeyNote(msgspec.Struct, frozen=True, array_like=True, tag="key", gc=False)
     topic: str = ""
     record: bytes = b""
     """The job's last record, when its result is to be found as long as the key."""
+    is_unique: bool = False
 
 
 class TrailNote(msgspec.Struct, frozen=True, array_like=True, tag="trail", gc=False):

@@ -212,7 +212,12 @@ class Steering(Recovery):
         if self.live.pop(job.job_id):
             self.queue.remove(job)
             self.queue.hide(after)
+        keeps_unique = keep_result and more.unique_until > now and self.keys.holder(
+            job.topic, more.unique, now) == job.job_id
         self.keys.forget(job)
+        if keeps_unique:
+            note = self.store.put(KeyNote(more.unique, job.job_id, more.unique_until, job.topic, is_unique=True))
+            self.keys.keep_unique(more.unique, Holder(job.job_id, more.unique_until, job.topic, note))
         if more.idempotency and more.idempotency_until > now:
             note = self.store.put(KeyNote(more.idempotency, job.job_id, more.idempotency_until, job.topic,
                                           encode(job) if keep_result else b""))
@@ -384,7 +389,8 @@ class Steering(Recovery):
             self._mark(note.topic, note.paused, record_id)
         elif isinstance(note, KeyNote):
             if note.until > self._clock.now_ms():
-                self.keys.keep(note.key, Holder(note.job_id, note.until, note.topic, record_id))
+                keep = self.keys.keep_unique if note.is_unique else self.keys.keep
+                keep(note.key, Holder(note.job_id, note.until, note.topic, record_id))
         elif isinstance(note, TrailNote):
             job = self.live.get(note.job_id)
             if job is not None and not job.more.trail:

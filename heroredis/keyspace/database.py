@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 import random
 from itertools import islice
-from typing import Final
+from typing import Final, cast
 
 from heroredis.errors import RedisError, wrong_type
 from heroredis.keyspace.change import EXPIRED, Changes
@@ -40,6 +40,8 @@ class Database:
     def __init__(self, index: int, changes: Changes, moment: Moment, limits: Limits, usage: Usage) -> None:
         self.index = index
         self.data: dict[bytes, Value] = {}
+        self._any = cast("dict[bytes, object]", self.data)
+        """The same dictionary. Compiled code looks at a Value that it gets, kind by kind; an object it just takes."""
         self.expires: dict[bytes, int] = {}
         self.expired = 0
         self.owned: tuple[bytes, ...] = ()
@@ -52,6 +54,10 @@ class Database:
         self._changes: Final = changes
         self._moment: Final = moment
         self._heap: list[tuple[int, bytes]] = []
+
+    def _hold(self, data: dict[bytes, Value]) -> None:
+        self.data = data
+        self._any = cast("dict[bytes, object]", data)
 
     # Reading
 
@@ -93,26 +99,29 @@ class Database:
             return as_bytes(value)
         raise wrong_type()
 
+    def _looked_up(self, key: bytes) -> object:
+        return self.lookup(key)
+
     def find_list(self, key: bytes) -> List | None:
-        value = self.lookup(key)
+        value = self._any.get(key) if not self.expires and not self.noting else self._looked_up(key)
         if value is None or isinstance(value, List):
             return value
         raise wrong_type()
 
     def find_hash(self, key: bytes) -> Hash | None:
-        value = self.lookup(key)
+        value = self._any.get(key) if not self.expires and not self.noting else self._looked_up(key)
         if value is None or isinstance(value, Hash):
             return value
         raise wrong_type()
 
     def find_set(self, key: bytes) -> Set | None:
-        value = self.lookup(key)
+        value = self._any.get(key) if not self.expires and not self.noting else self._looked_up(key)
         if value is None or isinstance(value, Set):
             return value
         raise wrong_type()
 
     def find_zset(self, key: bytes) -> SortedSet | None:
-        value = self.lookup(key)
+        value = self._any.get(key) if not self.expires and not self.noting else self._looked_up(key)
         if value is None or isinstance(value, SortedSet):
             return value
         raise wrong_type()
@@ -261,7 +270,7 @@ class Database:
         """Remove everything but owned keys; how many went."""
         before = len(self.data)
         kept = {key: value for key, value in self.data.items() if self.is_owned(key)} if self.owned else {}
-        self.data = kept
+        self._hold(kept)
         self.expires = {key: at for key, at in self.expires.items() if key in kept} if kept else {}
         self.uses.clear()
         self._appoint()
@@ -287,7 +296,7 @@ class Database:
         self.expires = {key: at for key, at in self.expires.items() if key in kept}
         self.expires.update((key, at) for key, at in expires.items() if key in coming)
         kept.update(coming)
-        self.data = kept
+        self._hold(kept)
         self._appoint()
 
 

@@ -7,6 +7,7 @@ import pytest
 from jobs import requests
 from jobs.errors import BadOption, JobNotFound, Refused
 from jobs.limits import Limits
+from jobs.notes import KeyNote
 from jobs.options import MAX_META, JobOptions
 from tests.jobs.world import World
 
@@ -95,6 +96,28 @@ def test_a_unique_key_with_a_time_is_held_for_that_time(world: World) -> None:
     with pytest.raises(Refused, match="job 1"):
         world.new(unique=b"k")
     world.clock.advance(1)
+    assert world.new(unique=b"k").job_id == 2
+
+
+@pytest.mark.parametrize("orderly", [True, False])
+def test_a_unique_key_with_a_time_outlives_retention(world: World, orderly: bool) -> None:
+    world.new(unique=b"k", unique_ttl_ms=1000)
+    world.manager.finish(1, b"", "w")
+    world.manager.delete(1, "retention", keep_result=True)
+    for _ in range(2):
+        with pytest.raises(Refused, match="job 1"):
+            world.new(unique=b"k")
+        world.restart(orderly)
+    world.clock.advance(1000)
+    job = world.new(unique=b"k")
+    world.manager.cancel(job.job_id, "hand")
+    world.manager.delete(job.job_id, "hand")
+    assert [note for _, note in world.store.records() if isinstance(note, KeyNote)] == []
+
+
+def test_a_unique_key_is_free_when_somebody_deletes_its_job(world: World) -> None:
+    world.new(unique=b"k", unique_ttl_ms=1000)
+    world.manager.delete(1, "hand")
     assert world.new(unique=b"k").job_id == 2
 
 
