@@ -115,7 +115,7 @@ class Lives(RuleBasedStateMachine):
 
     def queue(self, job: Model, reason: str, wait: int = 0) -> None:
         job.state, job.reason, job.held, job.token = "new", reason, "", ""
-        job.run_at = self.now + wait
+        job.run_at = self.now + wait if reason in ("retry", "snoozed") else 0
         job.in_line = wait == 0
 
     def end(self, job: Model, state: str, reason: str) -> None:
