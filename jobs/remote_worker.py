@@ -202,13 +202,10 @@ class RemoteWorker:
             raise RanTooLong(limit) from error
 
     async def _in_thread(self, function: Callable[..., Any], job: Job, arguments: list[object]) -> object:
-        work = self._threads.submit(function, *arguments)
-        try:
-            return await asyncio.wrap_future(work)
-        except asyncio.CancelledError:
-            if self._threads.give_up(work):
-                logger.warning("job %d is over, but its function goes on in a thread", job.job_id, extra=facts_of(job))
-            raise
+        return await self._threads.call(
+            function, tuple(arguments),
+            lambda: logger.warning("job %d is over, but its function goes on in a thread", job.job_id,
+                                   extra=facts_of(job)))
 
     async def _report(self, request: Request[Any]) -> ClientError | None:
         """Sent until it is answered: an attempt that has ended is told again rather than run again. The error, where

@@ -151,14 +151,10 @@ class JobWorker:
     async def _in_thread(self, handler: Handler, job: Job, arguments: list[object]) -> object:
         stack = self._pool.stack
         function = handler.function if stack is None else stack.in_thread(job, handler.function)
-        threads = self._pool.threads()
-        work = threads.submit(function, *arguments)
-        try:
-            return await asyncio.wrap_future(work)
-        except asyncio.CancelledError:
-            if threads.give_up(work):
-                logger.warning("job %d is over, but its function goes on in a thread", job.job_id, extra=facts_of(job))
-            raise
+        return await self._pool.threads().call(
+            function, tuple(arguments),
+            lambda: logger.warning("job %d is over, but its function goes on in a thread", job.job_id,
+                                   extra=facts_of(job)))
 
     def revoke(self, task: asyncio.Task[None]) -> None:
         """The job was taken away: stop its coroutine, tell its thread."""

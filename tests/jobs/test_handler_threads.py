@@ -4,22 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from concurrent.futures import CancelledError, Future
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
 
 import pytest
 
 from jobs.handlers import Handlers
 from jobs.job import Job
-from jobs.threads import HandlerThreads
+from jobs.threads import DROPPED, HandlerThreads, Work
 from tests.jobs.test_workers import working
+
+
+def begin(threads: HandlerThreads, function: Callable[..., Any], *arguments: object) -> tuple[Work, Future[Any]]:
+    """A function in a thread, and a future that a test can wait for."""
+    future: Future[Any] = Future()
+
+    def tell(work: Work) -> None:
+        if work.error is None:
+            future.set_result(work.result)
+        else:
+            future.set_exception(work.error)
+
+    return threads.submit(function, arguments, tell), future
+
+
+def result(threads: HandlerThreads, function: Callable[..., Any], *arguments: object) -> Any:
+    return begin(threads, function, *arguments)[1].result(10)
 
 
 def test_no_more_threads_than_asked_for_and_none_that_is_not_needed() -> None:
     threads = HandlerThreads(2)
-    names = {threads.submit(lambda: threading.current_thread().name).result(10) for _ in range(3)}
+    names = {result(threads, lambda: threading.current_thread().name) for _ in range(3)}
     gate, both = threading.Event(), threading.Barrier(3)
-    held = [threads.submit(lambda: (both.wait(10), gate.wait(10), threading.current_thread().name)) for _ in range(2)]
-    third = threads.submit(lambda: threading.current_thread().name)
+    held = [begin(threads, lambda: (both.wait(10), gate.wait(10), threading.current_thread().name))[1]
+            for _ in range(2)]
+    third = begin(threads, lambda: threading.current_thread().name)[1]
     both.wait(10)
     assert not third.done()
     gate.set()
@@ -34,20 +54,20 @@ def test_what_a_function_raises_is_handed_on() -> None:
 
     threads = HandlerThreads(1)
     with pytest.raises(SystemExit):
-        threads.submit(leave).result(10)
-    assert threads.submit(lambda: "on it goes").result(10) == "on it goes"
+        result(threads, leave)
+    assert result(threads, lambda: "on it goes") == "on it goes"
     threads.close()
 
 
-def test_a_function_that_was_cancelled_before_its_turn_never_runs() -> None:
+def test_a_function_that_was_given_up_before_its_turn_never_runs() -> None:
     threads, gate = HandlerThreads(1), threading.Event()
-    first, second = threads.submit(gate.wait, 10), threads.submit(lambda: pytest.fail("it ran"))
-    assert second.cancel()
+    first = begin(threads, gate.wait, 10)[1]
+    second, told = begin(threads, lambda: pytest.fail("it ran"))
+    assert not threads.give_up(second)
     gate.set()
     assert first.result(10)
-    with pytest.raises(CancelledError):
-        second.result(10)
-    assert threads.submit(lambda: 1).result(10) == 1
+    assert result(threads, lambda: 1) == 1
+    assert (second.state, told.done()) == (DROPPED, False)
     threads.close()
 
 
@@ -60,14 +80,15 @@ def test_another_thread_takes_the_place_of_one_that_was_given_up_until_it_return
         gate.wait(10)
         return threading.current_thread()
 
-    lost: Future[threading.Thread] = threads.submit(stuck)
-    waiting = threads.submit(threading.current_thread)
+    lost, lost_end = begin(threads, stuck)
+    waiting, waiting_end = begin(threads, threading.current_thread)
     begun.wait(10)
     assert threads.give_up(lost)
-    other = waiting.result(10)
+    assert not threads.give_up(lost)
+    other = waiting_end.result(10)
     gate.set()
-    lost.result(10).join(10)  # it has ended, the other one stays
-    assert threads.submit(threading.current_thread).result(10) is other
+    lost_end.result(10).join(10)  # it has ended, the other one stays
+    assert result(threads, threading.current_thread) is other
     assert not threads.give_up(waiting)
     threads.close()
     other.join(10)
@@ -77,15 +98,48 @@ def test_another_thread_takes_the_place_of_one_that_was_given_up_until_it_return
 def test_fewer_threads_when_they_are_resized() -> None:
     threads = HandlerThreads(2)
     both = threading.Barrier(2)
-    made = [threads.submit(lambda: (both.wait(10), threading.current_thread())[1]) for _ in range(2)]
+    made = [begin(threads, lambda: (both.wait(10), threading.current_thread())[1])[1] for _ in range(2)]
     alive = [work.result(10) for work in made]
     threads.resize(1)
     for _ in range(4):
-        threads.submit(lambda: None).result(10)
+        result(threads, lambda: None)
     threads.close()
     for thread in alive:
         thread.join(10)
         assert thread.daemon
+
+
+async def test_many_ends_at_once_come_to_who_awaits_them() -> None:
+    threads = HandlerThreads(4)
+
+    def odd(number: int) -> int:
+        if number % 2:
+            raise ValueError(str(number))
+        return number
+
+    lost: list[int] = []
+    found = await asyncio.gather(*(threads.call(odd, (number,), lambda: lost.append(1)) for number in range(200)),
+                                 return_exceptions=True)
+    assert [str(one) for one in found] == [str(number) for number in range(200)]
+    assert [type(one) for one in found[:2]] == [int, ValueError]
+    assert lost == []
+    threads.close()
+
+
+async def test_who_is_cancelled_is_told_whether_the_function_goes_on() -> None:
+    threads, gate, begun = HandlerThreads(1), threading.Event(), threading.Event()
+    lost: list[str] = []
+    running = asyncio.ensure_future(threads.call(lambda: (begun.set(), gate.wait(10)), (), lambda: lost.append("ran")))
+    waiting = asyncio.ensure_future(threads.call(lambda: pytest.fail("it ran"), (), lambda: lost.append("waited")))
+    await asyncio.to_thread(begun.wait, 10)
+    for task in (waiting, running):
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert lost == ["ran"]
+    assert await threads.call(lambda: "another thread", (), lambda: None) == "another thread"
+    gate.set()
+    threads.close()
 
 
 async def test_jobs_whose_functions_never_return_keep_no_other_job_from_its_thread() -> None:
