@@ -1,7 +1,7 @@
 """The job system inside its own program, one question per process: `python -m benchmarks.jobs.embedded QUESTION JOBS`
 prints JSON. Everything is durable: created and done are on disk before anybody is told.
 
-    cycle       jobs per second from create to done, no-op async handler, 100 workers, created one by one by 1000
+    cycle       jobs per second from create to done, no-op async handler, 100 workers, created one by one by 2000
                 coroutines
     threads     the same for synchronous handlers in threads, created in bulk
     processes   the same for handlers in worker processes
@@ -46,7 +46,7 @@ async def idle(folder: str, jobs: int) -> float:
 
 def answer(question: str, jobs: int, folder: str) -> float:
     if question == "cycle":
-        return job_cycle.run(job_cycle.embedded(folder, jobs, 1000))
+        return job_cycle.run(job_cycle.embedded(folder, jobs, job_cycle.PRODUCERS))
     if question == "threads":
         return job_cycle.run(job_cycle.elsewhere(folder, "thread", jobs))
     if question == "processes":
