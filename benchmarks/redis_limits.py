@@ -56,6 +56,12 @@ def memory_of_connections(port: int, pid: int, count: int) -> float:
             connection.close()
 
 
+def until_rewritten(client: redis.Redis) -> None:
+    """Files that have grown much are rewritten without being asked."""
+    while client.info("persistence")["aof_rewrite_in_progress"]:
+        time.sleep(0.01)
+
+
 def waits(port: int, request: tuple[str, ...], times: int) -> list[float]:
     """What each SET of one client took, in ms, while another sent the request again and again."""
     done = threading.Event()
@@ -64,14 +70,13 @@ def waits(port: int, request: tuple[str, ...], times: int) -> list[float]:
         with redis.Redis(port=port) as client:
             for _ in range(times):
                 client.execute_command(*request)
-                while client.info("persistence")["aof_rewrite_in_progress"]:
-                    time.sleep(0.01)
+                until_rewritten(client)
         done.set()
 
     thread = threading.Thread(target=ask)
     found = []
     with redis.Redis(port=port) as client:
-        client.ping()
+        until_rewritten(client)
         thread.start()
         while not done.is_set():
             before = time.perf_counter()
