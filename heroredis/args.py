@@ -32,8 +32,9 @@ _NOT_ZERO: Final = re.compile(rb"[+-]?([0.]*[1-9]|0[xX][0.]*[1-9a-fA-F])")
 _SMALL: Final[dict[bytes, float]] = {b"%d" % number: float(number) for number in range(1000)}
 """Most scores are small whole numbers, and reading one costs more than looking it up."""
 TOO_LATE: Final = 9223372036854775808.0
-LARGEST_WIDE: Final = Decimal("1.18973149535723176509e4932")
 """Compared as a float: compiled code turns the integer of a mixed comparison into one, which rounds it."""
+LARGEST_WIDE: Final = Decimal("1.18973149535723176509e4932")
+"""The largest number of C's long double on x86-64 (80 bits), in which Redis reads timeouts."""
 _MINUS: Final = 45
 _ZERO: Final = 48
 

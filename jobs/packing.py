@@ -92,30 +92,27 @@ def put_text(out: BytesWriter, data: bytes) -> None:
     size: i64 = len(data)
     if size < 1 << 5:
         out.append(u8(0xA0 | size))
-    elif size < 1 << 8:
-        out.append(0xD9)
-        out.append(u8(size))
-    elif size < 1 << 16:
-        out.append(0xDA)
-        write_i16_be(out, i16(size if size < 1 << 15 else size - (1 << 16)))
     else:
-        out.append(0xDB)
-        write_i32_be(out, i32(size))
+        put_size(out, 0xD9, size)
     out.write(data)
 
 
 def put_bytes(out: BytesWriter, data: bytes) -> None:
-    size: i64 = len(data)
+    put_size(out, 0xC4, len(data))
+    out.write(data)
+
+
+def put_size(out: BytesWriter, kind: i64, size: i64) -> None:
+    """`kind` is followed by a size of one byte, the next kind by one of two, the one after it by four."""
     if size < 1 << 8:
-        out.append(0xC4)
+        out.append(u8(kind))
         out.append(u8(size))
     elif size < 1 << 16:
-        out.append(0xC5)
+        out.append(u8(kind + 1))
         write_i16_be(out, i16(size if size < 1 << 15 else size - (1 << 16)))
     else:
-        out.append(0xC6)
+        out.append(u8(kind + 2))
         write_i32_be(out, i32(size))
-    out.write(data)
 
 
 def put_optional(out: BytesWriter, data: bytes | None) -> None:

@@ -39,6 +39,8 @@ class Recovery(Lifecycle):
         for job_id in reversed(interrupted):
             job = self.live[job_id]
             self._give_back(job, "server", Reason.RETURNED, job.token.startswith("e"))
+        for record_id in self.keys.sweep(now):
+            self.store.remove(record_id)
         self.store.commit()
         return len(self.live)
 

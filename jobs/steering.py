@@ -388,9 +388,8 @@ class Steering(Recovery):
             self._topic_records[note.topic] = record_id
             self._mark(note.topic, note.paused, record_id)
         elif isinstance(note, KeyNote):
-            if note.until > self._clock.now_ms():
-                keep = self.keys.keep_unique if note.is_unique else self.keys.keep
-                keep(note.key, Holder(note.job_id, note.until, note.topic, record_id))
+            keep = self.keys.keep_unique if note.is_unique else self.keys.keep
+            keep(note.key, Holder(note.job_id, note.until, note.topic, record_id))
         elif isinstance(note, TrailNote):
             job = self.live.get(note.job_id)
             if job is not None and not job.more.trail:

@@ -133,7 +133,7 @@ class HandlerThreads:
         while (work := self._tasks.get()) is not None:
             if self._begins(work):
                 _run(work)
-            is_last = self._is_too_many(work)
+            is_last = self._finished(work)
             if work.state == OVER:
                 work.on_end(work)
             del work
@@ -146,8 +146,8 @@ class HandlerThreads:
                 work.state = RUNNING
             return work.state == RUNNING
 
-    def _is_too_many(self, work: Work) -> bool:
-        """Whether the thread that has run this is to end."""
+    def _finished(self, work: Work) -> bool:
+        """The function is over, or was dropped; whether the thread that has taken it is one too many, and ends."""
         with self._mutex:
             if work.state == RUNNING:
                 work.state = OVER

@@ -99,29 +99,32 @@ class Database:
             return as_bytes(value)
         raise wrong_type()
 
-    def _looked_up(self, key: bytes) -> object:
-        return self.lookup(key)
+    def _found(self, key: bytes) -> object:
+        """What `lookup` gives, of whatever kind; without asking of expiry and uses where there are none."""
+        if self.expires or self.noting:
+            return self.lookup(key)
+        return self._any.get(key)
 
     def find_list(self, key: bytes) -> List | None:
-        value = self._any.get(key) if not self.expires and not self.noting else self._looked_up(key)
+        value = self._found(key)
         if value is None or isinstance(value, List):
             return value
         raise wrong_type()
 
     def find_hash(self, key: bytes) -> Hash | None:
-        value = self._any.get(key) if not self.expires and not self.noting else self._looked_up(key)
+        value = self._found(key)
         if value is None or isinstance(value, Hash):
             return value
         raise wrong_type()
 
     def find_set(self, key: bytes) -> Set | None:
-        value = self._any.get(key) if not self.expires and not self.noting else self._looked_up(key)
+        value = self._found(key)
         if value is None or isinstance(value, Set):
             return value
         raise wrong_type()
 
     def find_zset(self, key: bytes) -> SortedSet | None:
-        value = self._any.get(key) if not self.expires and not self.noting else self._looked_up(key)
+        value = self._found(key)
         if value is None or isinstance(value, SortedSet):
             return value
         raise wrong_type()

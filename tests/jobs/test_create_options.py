@@ -115,6 +115,22 @@ def test_a_unique_key_with_a_time_outlives_retention(world: World, orderly: bool
     assert [note for _, note in world.store.records() if isinstance(note, KeyNote)] == []
 
 
+@pytest.mark.parametrize("orderly", [True, False])
+@pytest.mark.parametrize("options", [{"unique": b"k", "unique_ttl_ms": 1000},
+                                     {"idempotency": b"k", "idempotency_ms": 1000}])
+def test_a_start_removes_keys_of_deleted_jobs_whose_time_is_over(world: World, orderly: bool,
+                                                                 options: dict[str, object]) -> None:
+    world.new(**options)
+    world.manager.finish(1, b"", "w")
+    world.manager.delete(1, "retention", keep_result=True)
+    world.restart(orderly)
+    assert len([note for _, note in world.store.records() if isinstance(note, KeyNote)]) == 1
+    world.clock.advance(1000)
+    world.restart(orderly)
+    assert [note for _, note in world.store.records() if isinstance(note, KeyNote)] == []
+    assert world.new(**options).job_id == 3
+
+
 def test_a_unique_key_is_free_when_somebody_deletes_its_job(world: World) -> None:
     world.new(unique=b"k", unique_ttl_ms=1000)
     world.manager.delete(1, "hand")
