@@ -181,13 +181,17 @@ class Args:
         self.items: Final = items
         self.at = 0
 
-    def options(self, flags: Sequence[str] = (), values: Mapping[str, Parser] | None = None) -> dict[str, object]:
-        """All the rest as options: flags map to True, the others to their parsed value. Unknown -> syntax error."""
+    def options(self, flags: Sequence[str] = (), values: Mapping[str, Parser] | None = None,
+                repeatable: Sequence[str] | None = None) -> dict[str, object]:
+        """All the rest as options: flags map to True, the others to their parsed value. Unknown -> syntax error. One
+        that is given twice: the last one counts, as in Redis; where `repeatable` is given, others are refused."""
         found: dict[str, object] = {}
         named = values or {}
         while self.at < len(self.items):
             name = self.items[self.at].upper().decode("latin-1")
             self.at += 1
+            if repeatable is not None and name in found and name not in repeatable:
+                raise RedisError(b"ERR %s is given twice, give it once" % name.encode())
             if name in flags:
                 found[name] = True
             elif name in named and self.at < len(self.items):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
-from heroredis.args import Args, integer, natural, numkeys, raw, timeout_ms
+from heroredis.args import Args, Parser, integer, natural, numkeys, raw, timeout_ms
 from heroredis.clock import Clock, ManualClock, SystemClock
 from heroredis.command import (
     ALL,
@@ -72,6 +72,7 @@ __all__ = [
     "LogLine",
     "ManualClock",
     "Map",
+    "Parser",
     "RedisError",
     "Rendered",
     "Reply",

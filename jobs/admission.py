@@ -256,6 +256,8 @@ class Admission:
             self.on_schedule()
             return False
         if job.run_at:  # a job that stands in line waits for no time, wherever the clock is set
+            if self.is_counting:
+                self.metrics.could_begin(job, max(job.run_at, job.created_at))
             job = replace(job, run_at=0)
             self.live[job.job_id] = job
         self._show(job)

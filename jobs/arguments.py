@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from heroredis.extension import Args, Client, integer, natural, raw
+from heroredis.extension import Args, Client, Parser, integer, natural, raw
 from jobs.errors import BadOption, Refused
 from jobs.options import PLAIN, JobOptions, check_topic
 
 LONGEST_WAIT_MS: Final = 1 << 50
+REPEATABLE: Final = ("TAG", "AFTER")
 CREATE_VALUES: Final = {
     "DELAY": natural, "AT": natural, "PRIORITY": natural, "RETRY": natural, "BACKOFF": raw, "TIMEOUT": natural,
     "META": raw, "EXPIRE": natural, "UNIQUE": raw, "TTL": natural, "IDEMPOTENCY": raw, "KEEP": natural,
@@ -35,15 +37,21 @@ def job_id_of(text: bytes) -> int:
     return number
 
 
+def read_options(words: Sequence[bytes], flags: Sequence[str] = (), values: Mapping[str, Parser] | None = None,
+               repeatable: Sequence[str] = ()) -> dict[str, object]:
+    """The options of a JOB command; each may be given once, but for those that are `repeatable`."""
+    return Args(words).options(flags, values, repeatable)
+
+
 def create_options(options: tuple[bytes, ...]) -> JobOptions:
-    """The options of JOB.CREATE; TAG may be repeated."""
+    """The options of JOB.CREATE."""
     tags: list[str] = []
 
     def tag(text: bytes) -> bool:
         tags.append(decoded(text))
         return True
 
-    found = Args(options).options((), {**CREATE_VALUES, "TAG": tag})
+    found = read_options(options, (), {**CREATE_VALUES, "TAG": tag}, REPEATABLE)
     if "DELAY" in found and "AT" in found:
         raise BadOption("give DELAY or AT, not both")
     if "AFTER" in found:
@@ -77,8 +85,13 @@ def bytes_of(found: dict[str, object], name: str) -> bytes:
 def fetch_options(words: list[bytes], worker: str) -> tuple[list[str], int, str]:
     """Topics, lease in ms (0 = the connection's) and worker name; options stand behind the topics."""
     lease_ms = 0
+    given: list[bytes] = []
     while len(words) > 2 and words[-2].upper() in (b"LEASE", b"WORKER"):
-        if words[-2].upper() == b"LEASE":
+        name = words[-2].upper()
+        if name in given:
+            raise BadOption(f"{name.decode()} is given twice, give it once")
+        given.append(name)
+        if name == b"LEASE":
             lease_ms = natural(words[-1])
             if not 1 <= lease_ms <= LONGEST_WAIT_MS:
                 raise BadOption("give a LEASE of at least 1 ms")
@@ -90,7 +103,7 @@ def fetch_options(words: list[bytes], worker: str) -> tuple[list[str], int, str]
 
 def token_of(options: tuple[bytes, ...], flags: tuple[str, ...] = ()) -> tuple[str | None, bool]:
     """The token of an attempt, and whether DEAD was given where it may be."""
-    found = Args(options).options(flags, {"TOKEN": decoded})
+    found = read_options(options, flags, {"TOKEN": decoded})
     return token_in(found), "DEAD" in found
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from heroredis.extension import OK, Args, Context, Durable, Reply, natural, raw
-from jobs.arguments import author, bytes_of, decoded, job_id_of, number_of, token_in, token_of
+from heroredis.extension import OK, Context, Durable, Reply, natural, raw
+from jobs.arguments import author, bytes_of, decoded, job_id_of, number_of, read_options, token_in, token_of
 from jobs.errors import BadOption
 from jobs.limits import cut
 from jobs.manager import JobManager
@@ -32,7 +32,7 @@ class AttemptCommands:
         if len(options) <= 2:
             token, _ = token_of(options)
         else:
-            found = Args(options).options((), {"TOKEN": decoded, **USAGE})
+            found = read_options(options, (), {"TOKEN": decoded, **USAGE})
             token = token_in(found)
             self._measured(job_id_of(job_id), token, found)
         return Durable(OK, self._manager().finish(job_id_of(job_id), result, author(ctx.client), token))
@@ -42,8 +42,10 @@ class AttemptCommands:
             self._manager().measured(job_id, token, number_of(found, "CPU", 0), number_of(found, "RSS", 0))
 
     def fail(self, ctx: Context, job_id: bytes, error: bytes, *options: bytes) -> Reply:
-        found = Args(options).options(("DEAD",), {"TOKEN": decoded, "TRACEBACK": raw, "REASON": decoded,
-                                                  "RETRY": natural, "AT": natural, **USAGE})
+        found = read_options(options, ("DEAD",), {"TOKEN": decoded, "TRACEBACK": raw, "REASON": decoded,
+                                                      "RETRY": natural, "AT": natural, **USAGE})
+        if len(found.keys() & {"DEAD", "RETRY", "AT"}) > 1:
+            raise BadOption("give one of DEAD, RETRY and AT")
         token = token_in(found)
         reason = str(found.get("REASON", Reason.FAILED))
         if reason not in REASONS:

@@ -9,7 +9,6 @@ from heroredis.extension import (
     NO_KEYS,
     NULL_ARRAY,
     OK,
-    Args,
     Command,
     Context,
     Durable,
@@ -22,7 +21,7 @@ from heroredis.extension import (
 )
 from jobs.accounting import ENOUGH, accounted_newest_first
 from jobs.answers import cost_pairs, counts_map, job_pairs, version_pairs
-from jobs.arguments import LONGEST_WAIT_MS, author, create_options, decoded, fetch_options, job_id_of
+from jobs.arguments import LONGEST_WAIT_MS, author, create_options, decoded, fetch_options, job_id_of, read_options
 from jobs.attempt_commands import AttemptCommands
 from jobs.declared import TABLE
 from jobs.errors import BadOption, no_job
@@ -82,7 +81,7 @@ class JobCommands:
 
     def history(self, ctx: Context, job_id: bytes, *options: bytes) -> Reply:
         number = job_id_of(job_id)
-        found = Args(options).options((), {"COUNT": natural})
+        found = read_options(options, (), {"COUNT": natural})
         depth = found.get("COUNT", DEFAULT_HISTORY)
         wanted = depth if isinstance(depth, int) and depth else DEFAULT_HISTORY
         versions = self._manager().history(number, wanted + ENOUGH)

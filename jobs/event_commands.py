@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from heroredis.extension import Args, Context, Map, Reply, Wait, natural
-from jobs.arguments import LONGEST_WAIT_MS, number_of
+from heroredis.extension import Context, Map, Reply, Wait, natural
+from jobs.arguments import LONGEST_WAIT_MS, number_of, read_options
 from jobs.errors import BadOption
 from jobs.feed import Event, Feed
 
@@ -25,7 +25,7 @@ class EventCommands:
         return {"JOB.EVENTS": self.events}
 
     def events(self, ctx: Context, cursor: bytes, *options: bytes) -> Reply:
-        found = Args(options).options((), {"COUNT": natural, "BLOCK": natural})
+        found = read_options(options, (), {"COUNT": natural, "BLOCK": natural})
         count = number_of(found, "COUNT", DEFAULT_EVENTS)
         if not 1 <= count <= MAX_EVENTS:
             raise BadOption(f"give a COUNT of 1 to {MAX_EVENTS}")

@@ -141,6 +141,8 @@ class JobsExtension(Extension):
         core.registry.add_help()
 
     async def start(self) -> None:
+        if self._keeper is not None:
+            self._keeper.begin_counting()
         live = self.manager.recover(self._handed_over())
         if live:
             logger.info("%d unfinished jobs are back in line", live)

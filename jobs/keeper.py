@@ -31,9 +31,14 @@ class Keeper:
         self._path: Final = path
         self._tasks: list[asyncio.Task[None]] = []
 
+    def begin_counting(self) -> None:
+        """Before the first change: what the start itself does counts, too."""
+        if not self._manager.is_counting:
+            self._restore()
+            self._manager.is_counting = True
+
     def start(self) -> None:
-        self._restore()
-        self._manager.is_counting = True
+        self.begin_counting()
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self.retention.run()), loop.create_task(self._save_always())]
 

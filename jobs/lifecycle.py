@@ -39,6 +39,8 @@ NEVER_AGAIN: Final = frozenset({Reason.INVALID, Reason.DISCARDED})
 """Failures that another attempt would only repeat."""
 AGAIN_MS: Final = 1000
 """Between two tries to write what a full disk did not take."""
+LEAST_SNOOZE_MS: Final = 1000
+"""A job may be put off for less while it has fewer versions than this: then for as many ms as it has."""
 SLICE: Final = 500
 """Appointments that are kept in one go; the loop does other work before the next ones."""
 
@@ -81,6 +83,8 @@ class Lifecycle(Admission):
             after = replace(after, extra=structs.replace(job.extra, progress=0, progress_text="", cpu_us=0,
                                                                   max_rss=0))
         self._change(job, after, START)
+        if self.is_counting and not job.started_at:
+            self.metrics.on_first_start(job, now)
         if lease_ms:
             self._lease(job.job_id, lease_ms)
         elif owner != EMBEDDED:
@@ -146,9 +150,11 @@ class Lifecycle(Admission):
         return self._end(job, after, event)
 
     def snooze(self, job_id: int, wait_ms: int, by: str, token: str | None = None) -> Committing:
-        """active -> new for some time; the attempt does not count."""
+        """active -> new for some time; the attempt does not count. The more versions a job has the longer it waits at
+        least: one that is put off again and again for no time at all keeps neither the loop nor the disk busy."""
         job = self._checked(job_id, SNOOZE, token)
         now = self._clock.now_ms()
+        wait_ms = max(wait_ms, min(job.version, LEAST_SNOOZE_MS))
         after = replace(job, state=NEW, reason=Reason.SNOOZED, run_at=now + min(wait_ms, FAR_FUTURE_MS),
                         attempts=job.attempts - 1,
                         worker="", version=job.version + 1, at=now, by=by, token="", lease_until=0)
@@ -314,6 +320,8 @@ class Lifecycle(Admission):
     def line_up_again(self, job: Job, *, at_head: bool) -> None:
         """A new job to the end or head of its line, wherever it stood; a delay is over."""
         self.queue.remove(job)
+        if job.run_at and self.is_counting:
+            self.metrics.could_begin(job, self._clock.now_ms())
         after = replace(job, run_at=0)
         self.live[job.job_id] = after
         self._line_up(after, self._clock.now_ms(), at_head)

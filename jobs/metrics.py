@@ -55,7 +55,7 @@ class TopicMetrics:
         self.error = 0
         self.retried = 0
         self.wait: Final = Histogram()
-        """From the creation to the start of the first attempt."""
+        """From the moment at which a job could begin to its first start."""
         self.run: Final = Histogram()
         """From the start of the last attempt to the end."""
         self._slots: Final[list[int]] = [0] * SLOTS
@@ -97,20 +97,38 @@ class Metrics:
 
     def __init__(self) -> None:
         self.topics: Final[dict[str, TopicMetrics]] = {}
+        self._ready: Final[dict[int, int]] = {}
+        """When jobs could begin that have not, where that is not the moment of their making."""
+
+    def could_begin(self, job: Job, at: int) -> None:
+        """A job that was put off stands in line from this moment on (Unix ms)."""
+        if not job.started_at:
+            self._ready[job.job_id] = at
+
+    def on_first_start(self, job: Job, now: int) -> None:
+        """A job is about to run for the first time; `job` as it waited."""
+        ready = job.created_at
+        if self._ready:
+            ready = self._ready.pop(job.job_id, ready)
+        self._topic(job.topic).wait.add(max(0, now - ready))
+
+    def _topic(self, name: str) -> TopicMetrics:
+        topic = self.topics.get(name)
+        if topic is None:
+            topic = self.topics[name] = TopicMetrics()
+        return topic
 
     def on_job(self, job: Job) -> None:
         """A change was told."""
-        topic = self.topics.get(job.topic)
-        if topic is None:
-            topic = self.topics[job.topic] = TopicMetrics()
+        topic = self._topic(job.topic)
         state = job.state
         if job.version == 1:
             topic.created += 1
         elif state == "active":
             if job.at == job.started_at and not job.reason:
                 topic.started += 1
-                if job.attempts == 1:
-                    topic.wait.add(max(0, job.started_at - job.created_at))
+        elif job.reason == Reason.DELETED:
+            self._ready.pop(job.job_id, None)
         elif state in (DONE, ERROR):
             if job.at == job.ended_at:
                 self._ended(topic, job)
@@ -123,6 +141,8 @@ class Metrics:
         else:
             topic.error += 1
         topic.ended(job.ended_at)
+        if self._ready:
+            self._ready.pop(job.job_id, None)
         if job.started_at:
             topic.run.add(max(0, job.ended_at - job.started_at))
 
@@ -186,7 +206,8 @@ def exposition(metrics: Metrics, counts: Mapping[str, Counts], gauges: Mapping[s
                   f"# TYPE heroredis_jobs_{name}_total counter"]
         lines += [f'heroredis_jobs_{name}_total{{topic="{_escaped(topic)}"}} {found.totals()[name]}'
                   for topic, found in topics]
-    for name, text in (("wait", "From creation to the first start"), ("run", "From the last start to the end")):
+    for name, text in (("wait", "From when a job could begin to its first start"),
+                       ("run", "From the last start to the end")):
         lines += [f"# HELP heroredis_job_{name}_seconds {text}.", f"# TYPE heroredis_job_{name}_seconds histogram"]
         for topic, found in topics:
             durations = found.wait if name == "wait" else found.run

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from heroredis.extension import Args, Context, Map, Reply, natural
-from jobs.arguments import number_of
+from heroredis.extension import Context, Map, Reply, natural
+from jobs.arguments import number_of, read_options
 from jobs.errors import BadOption
 from jobs.manager import JobManager
 from jobs.process_pool import ProcessPool
@@ -70,7 +70,7 @@ class PoolCommands:
         return {"JOB.POOL": self.pool}
 
     def pool(self, ctx: Context, *options: bytes) -> Reply:
-        found = Args(options).options(("QUIET", "WORK"), {"WORKERS": natural, "PROCESSES": natural})
+        found = read_options(options, ("QUIET", "WORK"), {"WORKERS": natural, "PROCESSES": natural})
         if "QUIET" in found and "WORK" in found:
             raise BadOption("give QUIET or WORK, not both")
         control = self._control()

@@ -85,6 +85,8 @@ class Recovery(Lifecycle):
                 line = lines[job.topic] = []
             line.append((2 * job.priority + (job.reason != Reason.PROMOTED)) * LINE + job.job_id)
         if 0 < job.run_at <= now:  # a job that stands in line waits for no time, wherever the clock is set
+            if self.is_counting:
+                self.metrics.could_begin(job, max(job.run_at, job.created_at))
             self.live[job.job_id] = replace(job, run_at=0)
             self.queue.show(self.live[job.job_id])
         else:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from heroredis.extension import OK, Args, Context, Durable, Map, Reply, natural, raw
-from jobs.arguments import author, bytes_of, decoded, number_of
+from heroredis.extension import OK, Context, Durable, Map, Reply, natural, raw
+from jobs.arguments import REPEATABLE, author, bytes_of, decoded, number_of, read_options
 from jobs.manager import JobManager
 from jobs.notes import ScheduleNote
 from jobs.options import PLAIN
@@ -58,7 +58,7 @@ def schedule_of(name: str, topic: str, params: bytes, options: tuple[bytes, ...]
         tags.append(decoded(text))
         return True
 
-    found = Args(options).options(("PAUSED",), {**VALUES, "TAG": tag})
+    found = read_options(options, ("PAUSED",), {**VALUES, "TAG": tag}, REPEATABLE)
 
     def text(option: str, default: str) -> str:
         value = found.get(option, default)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from heroredis.extension import Args, Context, Map, Reply, natural
+from heroredis.extension import Context, Map, Reply, natural
 from jobs.answers import job_pairs
-from jobs.arguments import author, decoded
+from jobs.arguments import author, decoded, read_options
 from jobs.errors import BadOption
 from jobs.later import Answers
 from jobs.manager import JobManager
@@ -34,7 +34,7 @@ class SearchCommands:
         return {"JOB.LIST": self.list_, "JOB.BULK": self.bulk}
 
     def list_(self, ctx: Context, *options: bytes) -> Reply:
-        found = Args(options).options(LIST_FLAGS, LIST_VALUES)
+        found = read_options(options, LIST_FLAGS, LIST_VALUES)
         topic, state, text = (_text(found.get(name)) for name in ("TOPIC", "STATE", "QUERY"))
         cursor, count, moment = _number(found, "CURSOR", 0), _number(found, "COUNT", 50), _number(found, "ASOF", 0)
         if state is not None and state not in STATES:
@@ -58,7 +58,7 @@ class SearchCommands:
         return self.answers.reply(ctx, (b"list", *options), work)
 
     def bulk(self, ctx: Context, action: bytes, *options: bytes) -> Reply:
-        found = Args(options).options(BULK_FLAGS, BULK_VALUES)
+        found = read_options(options, BULK_FLAGS, BULK_VALUES)
         text = _text(found.get("QUERY"))
         if text is None:
             raise BadOption("give QUERY and the query; an empty one means all jobs")
@@ -91,7 +91,7 @@ def _page(page: Page, is_short: bool) -> Reply:
 def topics_named(argv: list[bytes], parse: Callable[[str], Query]) -> list[bytes] | None:
     """The topics that JOB.LIST or JOB.BULK is restricted to; None = it sees all. RedisError as the command's own."""
     values, flags = (BULK_VALUES, BULK_FLAGS) if argv[0].upper() == b"JOB.BULK" else (LIST_VALUES, LIST_FLAGS)
-    found = Args(tuple(argv[2:] if values is BULK_VALUES else argv[1:])).options(flags, values)
+    found = read_options(tuple(argv[2:] if values is BULK_VALUES else argv[1:]), flags, values)
     topic, text = _text(found.get("TOPIC")), _text(found.get("QUERY"))
     if topic is not None:
         return [topic.encode()]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from heroredis.extension import OK, Args, Client, Context, Durable, Map, Reply, integer, natural, raw
+from heroredis.extension import OK, Client, Context, Durable, Map, Reply, integer, natural, raw
 from jobs.answers import line_map
-from jobs.arguments import author, bytes_of, decoded, job_id_of, number_of, token_of
+from jobs.arguments import author, bytes_of, decoded, job_id_of, number_of, read_options, token_of
 from jobs.errors import BadOption
 from jobs.limits import MAX_LINES
 from jobs.manager import JobManager
@@ -55,7 +55,7 @@ class SteerCommands:
         return Durable(OK, self._manager().log(job_id_of(job_id), text, author(ctx.client), token))
 
     def logs(self, ctx: Context, job_id: bytes, *options: bytes) -> Reply:
-        found = Args(options).options((), {"COUNT": natural})
+        found = read_options(options, (), {"COUNT": natural})
         count = number_of(found, "COUNT", MAX_LINES)
         return [line_map(note) for note in self._manager().trail(job_id_of(job_id), min(count, MAX_LINES))]
 
@@ -72,7 +72,7 @@ class SteerCommands:
         return Durable(OK, self._manager().delete(job_id_of(job_id), author(ctx.client)))
 
     def edit(self, ctx: Context, job_id: bytes, *options: bytes) -> Reply:
-        found = Args(options).options((), {"PARAMS": raw, "PRIORITY": natural})
+        found = read_options(options, (), {"PARAMS": raw, "PRIORITY": natural})
         if not found:
             raise BadOption("give PARAMS, PRIORITY or both")
         params = bytes_of(found, "PARAMS") if "PARAMS" in found else None

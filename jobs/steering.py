@@ -101,6 +101,8 @@ class Steering(Recovery):
             after = replace(after, extra=structs.replace(more, expires_at=0))
         if job.state == ACTIVE:
             self.on_revoke(job)
+        elif self.is_counting:
+            self.metrics.could_begin(job, now)
         return self._queue_again(job, after, REQUEUE)
 
     def cancel(self, job_id: int, by: str, why: bytes = b"cancelled") -> Committing:
@@ -166,6 +168,8 @@ class Steering(Recovery):
         job = self._checked(job_id, PROMOTE, None)
         now = self._clock.now_ms()
         self.queue.remove(job)
+        if job.run_at and self.is_counting:
+            self.metrics.could_begin(job, now)
         after = replace(job, reason=Reason.PROMOTED, run_at=0, version=job.version + 1, at=now, by=by)
         return self._queue_again(job, after, PROMOTE, at_head=True)
 

@@ -40,6 +40,9 @@ def test_every_option_of_create_is_seen_in_the_job(caller: Caller) -> None:
     (("t", "", "UNIQUE", ""), "ERR the key of UNIQUE is empty"),
     (("t", "", "AFTER", "1"), "REFUSED AFTER is not possible yet: jobs cannot wait for other jobs"),
     (("t", "", "DELAY", "1", "AT", "1"), "ERR give DELAY or AT, not both"),
+    (("t", "", "DELAY", "1", "DELAY", "2"), "ERR DELAY is given twice, give it once"),
+    (("t", "", "unique", "a", "TAG", "x", "TAG", "y", "UNIQUE", "b"), "ERR UNIQUE is given twice, give it once"),
+    (("t", "", "AFTER", "1", "AFTER", "2"), "REFUSED AFTER is not possible yet: jobs cannot wait for other jobs"),
     (("t", "", "EXPIRE", "-1"), "ERR value is out of range, must be positive"),
     (("t", "", "EXPIRE"), "ERR syntax error"),
     (("t", "12345678901"), "REFUSED the params have 11 bytes, at most 10 are kept; keep large data elsewhere and "
@@ -51,6 +54,29 @@ def test_creates_that_are_refused(words: tuple[str, ...], answer: str) -> None:
     caller = Desk(limits=Limits(params=10)).caller()
     assert caller.error("JOB.CREATE", *words) == answer
     assert caller.call("JOB.STATS", "t") == [b"new", 0, b"active", 0, b"done", 0, b"error", 0]
+
+
+@pytest.mark.parametrize(("words", "answer"), [
+    ("JOB.SCHEDULE SET s t p EVERY 1000 EVERY 2000", "ERR EVERY is given twice, give it once"),
+    ("JOB.SCHEDULE SET s t p EVERY 1000 CRON @hourly", "ERR give CRON or EVERY"),
+    ("JOB.FETCH 1 0 t LEASE 5 WORKER w LEASE 6", "ERR LEASE is given twice, give it once"),
+    ("JOB.COMPLETE 1 r TOKEN a TOKEN b", "ERR TOKEN is given twice, give it once"),
+    ("JOB.FAIL 1 e DEAD DEAD", "ERR DEAD is given twice, give it once"),
+    ("JOB.FAIL 1 e RETRY 5 AT 6", "ERR give one of DEAD, RETRY and AT"),
+    ("JOB.FAIL 1 e DEAD RETRY 5", "ERR give one of DEAD, RETRY and AT"),
+    ("JOB.EDIT 1 PRIORITY 1 PRIORITY 2", "ERR PRIORITY is given twice, give it once"),
+    ("JOB.LIST TOPIC a TOPIC b", "ERR TOPIC is given twice, give it once"),
+    ("JOB.BULK cancel QUERY a QUERY b", "ERR QUERY is given twice, give it once"),
+    ("JOB.EVENTS 0 COUNT 1 COUNT 2", "ERR COUNT is given twice, give it once"),
+    ("JOB.HISTORY 1 COUNT 1 COUNT 2", "ERR COUNT is given twice, give it once"),
+    ("JOB.LOGS 1 COUNT 1 COUNT 2", "ERR COUNT is given twice, give it once"),
+    ("JOB.POOL WORKERS 1 WORKERS 2", "ERR WORKERS is given twice, give it once"),
+])
+def test_options_that_contradict_each_other_are_refused(caller: Caller, words: str, answer: str) -> None:
+    caller.call("JOB.CREATE", "t", "p")
+    caller.call("JOB.STATUS", 1, "active")
+    assert caller.error(*words.split()) == answer
+    assert caller.job(1)[b"state"] == b"active"
 
 
 def test_a_remote_worker_with_a_lease(desk: Desk, caller: Caller) -> None:

@@ -130,6 +130,80 @@ async def test_metrics_count_and_go_on_after_a_restart(tmp_path: Path) -> None:
     Keeper(world.manager, world.clock, {}, path)._restore()
 
 
+@pytest.fixture
+def counted() -> World:
+    world = World()
+    world.manager.is_counting = True
+    return world
+
+
+def waits(world: World) -> tuple[int, int]:
+    """How many were counted as having waited, and how many ms together."""
+    wait = world.manager.metrics.topics["t"].wait
+    return wait.count(), wait.total_ms
+
+
+@pytest.mark.parametrize("options", [{"delay_ms": 1000}, {"run_at": 1_001_000}, {"delay_ms": 1000, "expire_ms": 5000}])
+def test_a_delay_that_was_asked_for_is_no_waiting(counted: World, options: dict[str, int]) -> None:
+    counted.new(**options)
+    counted.pass_ms(1000)
+    counted.clock.advance(7)
+    counted.claim()
+    assert waits(counted) == (1, 7)
+
+
+def test_a_delay_is_no_waiting_over_a_restart_either(counted: World) -> None:
+    for delay in (1000, 2000):
+        counted.new(delay_ms=delay)
+    counted.clock.advance(1500)
+    counted.manager = counted.manager_over_the_same_store()
+    counted.manager.is_counting = True
+    counted.manager.recover()
+    counted.pass_ms(500)
+    assert [counted.claim().job_id for _ in range(2)] == [1, 2]
+    assert waits(counted) == (2, 1000)
+
+
+def test_a_delay_that_somebody_ends_is_waiting_from_then_on(counted: World) -> None:
+    for _ in range(3):
+        counted.new(delay_ms=1000)
+    counted.clock.advance(100)
+    counted.manager.promote(1, "me")
+    counted.manager.line_up_again(counted.now(2), at_head=True)
+    counted.manager.cancel(3, "me")
+    counted.clock.advance(50)
+    counted.manager.requeue(3, "me")
+    counted.clock.advance(5)
+    for _ in range(3):
+        counted.claim()
+    assert waits(counted) == (3, 55 + 55 + 5)
+
+
+def test_only_the_first_start_of_a_job_ends_its_waiting(counted: World) -> None:
+    counted.new(retries=1, backoff="fixed:0")
+    counted.clock.advance(3)
+    counted.manager.snooze(1, 500, "w", counted.claim().token)
+    counted.pass_ms(600)
+    counted.manager.give_back(1, counted.claim().worker)
+    counted.manager.fail(1, b"no", "w", counted.claim().token)
+    counted.pass_ms(100)
+    counted.manager.cancel(counted.claim().job_id, "me")
+    counted.manager.requeue(1, "me")
+    counted.clock.advance(100)
+    counted.claim()
+    assert waits(counted) == (1, 3)
+
+
+def test_jobs_that_never_begin_leave_nothing_behind(counted: World) -> None:
+    for _ in range(3):
+        counted.new(delay_ms=10)
+    counted.pass_ms(20)
+    counted.manager.cancel(1, "me")
+    counted.manager.finish(2, b"", "me")
+    counted.manager.purge("t", "me")
+    assert counted.manager.metrics._ready == {}
+
+
 def test_log_lines_for_machines_carry_the_job() -> None:
     record = logging.LogRecord("heroredis.jobs", logging.INFO, "", 0, "job %d failed", (7,), None)
     vars(record).update(facts_of(Job(job_id=7, topic="mail", worker="w")))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from jobs.errors import BadOption, BadState, JobNotFound, StaleToken
@@ -224,3 +226,21 @@ def test_listings_are_newest_first_with_a_cursor(world: World) -> None:
     assert ([job.job_id for job in page], cursor) == ([5, 3, 1], 0)
     assert [job.job_id for job in world.manager.list_jobs(state="done")[1]] == [9]
     assert [job.job_id for job in world.manager.list_jobs(topic="odd", state="new", count=3)[1]] == [10, 8, 6]
+
+
+def test_a_job_that_is_put_off_with_nothing_for_ever_runs_ever_less_often_but_each_second() -> None:
+    world = World()
+    world.new()
+    began: list[int] = []
+    while len(began) < 700:
+        began.append(world.clock.now_ms())
+        world.manager.snooze(1, 0, "w", world.claim().token)
+        assert world.manager.claim("t", "w") is None
+        wait = world.manager.next_due_ms()
+        assert 0 < wait <= 1000
+        world.pass_ms(wait)
+    gaps = [later - sooner for sooner, later in pairwise(began)]
+    assert gaps == sorted(gaps)
+    assert (gaps[0], gaps[-1]) == (2, 1000)
+    world.manager.snooze(1, 5000, "w", world.claim().token)
+    assert world.manager.next_due_ms() == 5000

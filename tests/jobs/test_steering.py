@@ -272,9 +272,9 @@ def test_lost_and_returned_attempts_do_not_count_against_the_retries(world: Worl
     world.manager.fail(1, b"first", "w", world.claim().token)
     assert world.state(1) == ("new", "retry")
     world.pass_ms(1)
-    world.manager.snooze(1, 5, "w", world.claim().token)
+    world.manager.snooze(1, 50, "w", world.claim().token)
     assert world.state(1) == ("new", "snoozed")
-    world.pass_ms(5)
+    world.pass_ms(50)
     world.manager.fail(1, b"second", "w", world.claim().token)
     assert world.state(1) == ("error", "dead")
     assert [(job.error, job.state) for job in world.manager.attempt_errors(1)] == [
