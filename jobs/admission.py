@@ -12,10 +12,10 @@ from typing import Final
 
 from heroredis.extension import Clock, Committing
 from jobs.counts import Counts, Tally
-from jobs.errors import BadOption, Refused
+from jobs.errors import Refused
 from jobs.job import Job, decode, params_bytes, replace
 from jobs.job_record import DEFAULT_BACKOFF, DEFAULT_PRIORITY, FORMAT, Extra
-from jobs.keys import Keys
+from jobs.keys import Holder, Keys
 from jobs.limits import Limits
 from jobs.live import Live
 from jobs.metrics import Metrics
@@ -100,30 +100,37 @@ class Admission:
                by: str = "api") -> tuple[Job, Committing]:
         """A new job and the commit after which it exists; the earlier job when the idempotency key was used before.
         Raises BadOption, Refused."""
-        if options is not PLAIN and options.idempotency:
-            earlier = self._earlier(options.idempotency)
-            if earlier is not None:
-                return earlier, self.store.commit()
+        if options is not PLAIN:
+            options.check()
+            if options.idempotency:
+                held = self.keys.earlier(options.idempotency, self._clock.now_ms())
+                if held is not None:
+                    return self._earlier(held, held.job_id), self.store.commit()
         [job] = jobs = [self._make(topic, params, options, by, self.store.next_id())]
         self.store.add(job)
         return job, self._admit_after(jobs)
 
     def create_many(self, topic: str, params: Sequence[object], options: JobOptions = PLAIN,
                     by: str = "api") -> tuple[list[Job], Committing]:
-        """Several new jobs that exist together or not at all."""
-        if options.unique or options.idempotency:
-            raise BadOption("UNIQUE and IDEMPOTENCY are for one job, not for several at once")
+        """Several new jobs that exist together or not at all; the earlier ones, however many were made, when the
+        idempotency key was used before. Raises BadOption, Refused."""
+        others = options
+        if options is not PLAIN:
+            options, others = options.of_batch(len(params))
+            if options.idempotency:
+                held = self.keys.earlier(options.idempotency, self._clock.now_ms())
+                if held is not None:
+                    earlier = [self._earlier(held, held.job_id + at) for at in range(held.count)]
+                    return earlier, self.store.commit()
         first = self.store.next_id()
-        jobs = [self._make(topic, one, options, by, first + at) for at, one in enumerate(params)]
+        jobs = [self._make(topic, one, others if at else options, by, first + at) for at, one in enumerate(params)]
         self.store.add_all(jobs)
         return jobs, self._admit_after(jobs)
 
-    def _earlier(self, key: bytes) -> Job | None:
-        held = self.keys.earlier(key, self._clock.now_ms())
-        if held is None:
-            return None
-        job = self._unsynced.get(held.job_id) or self.find(held.job_id)
-        return job or Job(job_id=held.job_id, topic=held.topic, state=DONE, reason=Reason.DELETED)
+    def _earlier(self, held: Holder, job_id: int) -> Job:
+        """A job that was made under a key that was used before; what is deleted still has its id."""
+        job = self._unsynced.get(job_id) or self.find(job_id)
+        return job or Job(job_id=job_id, topic=held.topic, state=DONE, reason=Reason.DELETED)
 
     def _make(self, topic: str, params: object, options: JobOptions, by: str, job_id: int) -> Job:
         if not self.tally.knows(topic):
@@ -136,7 +143,6 @@ class Admission:
             default_retries, default_backoff = self.defaults_of(topic)
             return Job(FORMAT, job_id, topic, NEW, "", given, None, None, None, 0, default_retries + 1,
                        DEFAULT_PRIORITY, now, 0, 0, 0, "", (), 1, now, by, "", 0, 0, 0, default_backoff)
-        options.check()
         run_at = max(options.run_at, now + options.delay_ms if options.delay_ms else 0)
         extra = self._extra(topic, options, now, run_at) if options.has_extra else None
         retries, backoff = options.retries, options.backoff

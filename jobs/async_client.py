@@ -166,9 +166,12 @@ class AsyncClient:
         """The id of a new job, which is on disk. Options as `jobs.requests.create` has them."""
         return await self.call(requests.create(topic, params, **requests.with_own_key(options)))
 
-    async def create_jobs(self, topic: str, params: Sequence[object]) -> list[int]:
-        """Several jobs in one commit: all or none."""
-        return await self.call(requests.create_many(topic, params))
+    async def create_jobs(self, topic: str, params: Sequence[object], **options: Any) -> list[int]:
+        """Several jobs with the same options in one commit: all or none. An idempotency key is that of the call: a
+        repeated one answers the ids of the earlier call."""
+        if not params:
+            return []
+        return await self.call(requests.create_many(topic, params, **requests.with_own_key(options)))
 
     async def get_job(self, job_id: int) -> JobMap | None:
         return await self.call(requests.get(job_id))

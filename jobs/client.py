@@ -148,9 +148,12 @@ class Client:
         """The id of a new job, which is on disk. Options as `jobs.requests.create` has them."""
         return self.call(requests.create(topic, params, **requests.with_own_key(options)))
 
-    def create_jobs(self, topic: str, params: Sequence[object]) -> list[int]:
-        """Several jobs in one commit: all or none."""
-        return self.call(requests.create_many(topic, params))
+    def create_jobs(self, topic: str, params: Sequence[object], **options: Any) -> list[int]:
+        """Several jobs with the same options in one commit: all or none. An idempotency key is that of the call: a
+        repeated one answers the ids of the earlier call."""
+        if not params:
+            return []
+        return self.call(requests.create_many(topic, params, **requests.with_own_key(options)))
 
     def get_job(self, job_id: int) -> JobMap | None:
         return self.call(requests.get(job_id))

@@ -53,7 +53,8 @@ class JobCommands:
 
     def commands(self) -> list[Command]:
         handlers: dict[str, Callable[..., Reply]] = {
-            "JOB.CREATE": self.create, "JOB.MCREATE": self.mcreate, "JOB.GET": self.get, "JOB.HISTORY": self.history,
+            "JOB.CREATE": self.create, "JOB.MCREATE": self.mcreate, "JOB.MCREATEX": self.mcreatex,
+            "JOB.GET": self.get, "JOB.HISTORY": self.history,
             "JOB.STATUS": self.status, "JOB.FETCH": self.fetch, **self._attempts.handlers(),
             "JOB.STATS": self.stats, "JOB.TOPICS": self.topics, "JOB.WAIT": self.wait,
             "JOB.HELP": self.help, **self.steering.handlers(), **self._events.handlers(), **self._schedules.handlers(),
@@ -72,6 +73,16 @@ class JobCommands:
 
     def mcreate(self, ctx: Context, topic: bytes, params: bytes, *more: bytes) -> Reply:
         jobs, commit = self._manager().create_many(decoded(topic), [params, *more], PLAIN, author(ctx.client))
+        return Durable([job.job_id for job in jobs], commit)
+
+    def mcreatex(self, ctx: Context, topic: bytes, count: bytes, params: bytes, *more: bytes) -> Reply:
+        wanted = natural(count)
+        if not 1 <= wanted <= 1 + len(more):
+            raise BadOption("give the number of params, so many params, and the options behind them")
+        options = more[wanted - 1 :]
+        jobs, commit = self._manager().create_many(
+            decoded(topic), [params, *more[: wanted - 1]], create_options(options) if options else PLAIN,
+            author(ctx.client))
         return Durable([job.job_id for job in jobs], commit)
 
     def get(self, ctx: Context, job_id: bytes) -> Reply:

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 logger = logging.getLogger("heroredis.jobs")
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 
 class Handover(msgspec.Struct, frozen=True, array_like=True):
@@ -26,8 +26,8 @@ class Handover(msgspec.Struct, frozen=True, array_like=True):
     """Records of live jobs and of notes, upwards."""
     unique: list[tuple[str, bytes, int, int]] = []
     """Topic, key, job, until when."""
-    same: list[tuple[bytes, int, int, str, int]] = []
-    """Idempotency key, job, until when, topic, record of the key."""
+    same: list[tuple[bytes, int, int, str, int, int]] = []
+    """Idempotency key, job, until when, topic, record of the key, jobs made under it."""
 
 
 def save(path: Path, made: Handover) -> None:

@@ -30,6 +30,8 @@ class Extra(msgspec.Struct, frozen=True, array_like=True, gc=False):
     cpu_us: int = 0
     """What the last attempt that was measured has used: microseconds of processor time, bytes of memory at most."""
     max_rss: int = 0
+    batch: int = 0
+    """How many jobs, itself and those with the next ids, were made together under its idempotency key; 0 = it alone."""
 
 
 NO_EXTRA: Final = Extra()
@@ -77,8 +79,11 @@ _WHOLE: Final = msgspec.msgpack.Decoder(Fields)
 _SHORTER: Final = msgspec.msgpack.Decoder(JobRecord)
 
 
+MAX_BATCH: Final = 1_000_000
+"""Jobs of one batch that has an idempotency key."""
 NO_MORE: Final = b"\xc4\x00\xc0"
-"""How a record without meta and extra facts ends. One with extra facts never does: their last one counts whole KiB."""
+"""How a record without meta and extra facts ends. One with extra facts never does: their last number is less than
+MAX_BATCH, and these bytes would be one of more than twelve million."""
 
 
 class JobHead(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -9,17 +9,20 @@ import heapq
 from typing import Final
 
 from jobs.job import Job
+from jobs.notes import KeyNote
 
 
 class Holder:
-    """Who holds a key until when (Unix ms, 0 = while the job is new or active)."""
+    """Who holds a key until when (Unix ms, 0 = while the job is new or active): a job, or `count` jobs that were made
+    together and have successive ids, of which `job_id` is the first."""
 
-    def __init__(self, job_id: int, until: int, topic: str, note: int = 0) -> None:
+    def __init__(self, job_id: int, until: int, topic: str, note: int = 0, count: int = 1) -> None:
         self.job_id: Final = job_id
         self.until: Final = until
         self.topic: Final = topic
         self.note: Final = note
         """The record that keeps the key of a deleted job."""
+        self.count: Final = count
 
 
 class Keys:
@@ -69,18 +72,22 @@ class Keys:
         if more.unique:
             self._unique[job.topic, more.unique] = Holder(job.job_id, more.unique_until, job.topic)
         if more.idempotency and more.idempotency not in self._same:
-            self.keep(more.idempotency, Holder(job.job_id, more.idempotency_until, job.topic))
+            self.keep(more.idempotency, Holder(job.job_id, more.idempotency_until, job.topic, 0, more.batch or 1))
+
+    def keep_note(self, note: KeyNote, record_id: int) -> None:
+        """The holder is deleted, its key is kept by a note."""
+        holder = Holder(note.job_id, note.until, note.topic, record_id, note.count)
+        if note.is_unique:
+            self._unique[note.topic, note.key] = holder
+            heapq.heappush(self._unique_ends, (note.until, note.topic, note.key, record_id))
+        else:
+            self.keep(note.key, holder)
 
     def keep(self, key: bytes, holder: Holder) -> None:
         self._same[key] = holder
         if holder.note:
             self._notes[holder.job_id] = holder.note
         heapq.heappush(self._ends, (holder.until, key))
-
-    def keep_unique(self, key: bytes, holder: Holder) -> None:
-        """The holder is deleted, its key is kept by a note."""
-        self._unique[holder.topic, key] = holder
-        heapq.heappush(self._unique_ends, (holder.until, holder.topic, key, holder.note))
 
     def note_of(self, job_id: int) -> int:
         """The record that keeps the key of a deleted job, 0 = none does."""
@@ -113,7 +120,7 @@ class Keys:
         if more.unique and (more.unique_until > now or not (more.unique_until or ended)):
             self._unique[job.topic, more.unique] = Holder(job.job_id, more.unique_until, job.topic)
         if more.idempotency_until > now:
-            self.keep(more.idempotency, Holder(job.job_id, more.idempotency_until, job.topic))
+            self.keep(more.idempotency, Holder(job.job_id, more.idempotency_until, job.topic, 0, more.batch or 1))
 
     def notes(self) -> list[int]:
         """The records that keep keys."""
@@ -123,19 +130,19 @@ class Keys:
         """Topic, key, job, until when."""
         return [(topic, key, held.job_id, held.until) for (topic, key), held in self._unique.items()]
 
-    def same(self) -> list[tuple[bytes, int, int, str, int]]:
-        """Idempotency key, job, until when, topic, record of the key."""
-        return [(key, held.job_id, held.until, held.topic, held.note) for key, held in self._same.items()]
+    def same(self) -> list[tuple[bytes, int, int, str, int, int]]:
+        """Idempotency key, job, until when, topic, record of the key, jobs made under it."""
+        return [(key, held.job_id, held.until, held.topic, held.note, held.count) for key, held in self._same.items()]
 
-    def take_over(self, unique: list[tuple[str, bytes, int, int]], same: list[tuple[bytes, int, int, str, int]],
-                  now: int) -> None:
+    def take_over(self, unique: list[tuple[str, bytes, int, int]],
+                  same: list[tuple[bytes, int, int, str, int, int]], now: int) -> None:
         """At start: the same again, without what is over."""
         for topic, key, job_id, until in unique:
             if until == 0 or until > now:
                 self._unique[topic, key] = Holder(job_id, until, topic)
-        for key, job_id, until, topic, note in same:
+        for key, job_id, until, topic, note, count in same:
             if until > now:
-                self.keep(key, Holder(job_id, until, topic, note))
+                self.keep(key, Holder(job_id, until, topic, note, count))
 
     def sweep(self, now: int) -> list[int]:
         """Forget the keys whose time is over; the notes that nobody needs any more."""

@@ -102,14 +102,18 @@ class JobManager(Steering):
 
     async def create_jobs(self, topic: str, params_list: Sequence[object], *, by: str = "api", delay: float = 0,
                           run_at: Moment = None, priority: int | None = None, retries: int | None = None,
-                          timeout: float = 0, backoff: str | None = None, expire: float = 0, tags: Sequence[str] = (),
-                          meta: object = None) -> list[Job]:
-        """Several new jobs with the same options, kept together or not at all."""
+                          timeout: float = 0, backoff: str | None = None, expire: float = 0, unique: str | bytes = b"",
+                          unique_ttl: float = 0, idempotency: str | bytes = b"", idempotency_ttl: float = 0,
+                          tags: Sequence[str] = (), meta: object = None) -> list[Job]:
+        """Several new jobs with the same options, kept together or not at all. The idempotency key is that of the call:
+        a repeated one answers the jobs of the earlier call. A unique key is for one job. Raises as create_job."""
         if not params_list:
             return []
-        options = chosen(delay=delay, run_at=run_at, priority=priority, retries=retries, timeout=timeout,
-                         backoff=backoff, expire=expire, tags=tags, meta=meta)
-        jobs, commit = self.create_many(topic, params_list, options, by)
+        options = chosen(
+            delay=delay, run_at=run_at, priority=priority, retries=retries, timeout=timeout, backoff=backoff,
+            expire=expire, unique=unique, unique_ttl=unique_ttl, idempotency=idempotency,
+            idempotency_ttl=idempotency_ttl, tags=tags, meta=meta)
+        jobs, commit = self.create_many(topic, params_list, PLAIN if options == PLAIN else options, by)
         await self._committed(commit)
         return jobs
 

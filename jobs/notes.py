@@ -29,6 +29,8 @@ class KeyNote(msgspec.Struct, frozen=True, array_like=True, tag="key", gc=False)
     record: bytes = b""
     """The job's last record, when its result is to be found as long as the key."""
     is_unique: bool = False
+    count: int = 1
+    """Jobs that were made together under it; `job_id` is the first of them."""
 
 
 class TrailNote(msgspec.Struct, frozen=True, array_like=True, tag="trail", gc=False):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -11,7 +11,7 @@ import msgspec
 
 from jobs.errors import BadOption
 from jobs.job import params_bytes
-from jobs.job_record import DEFAULT_PRIORITY, Extra
+from jobs.job_record import DEFAULT_PRIORITY, MAX_BATCH, Extra
 from jobs.retry import check_backoff
 
 MAX_TOPIC_BYTES: Final = 255
@@ -45,6 +45,8 @@ class JobOptions:
     idempotency_ms: int = IDEMPOTENCY_MS
     schedule: str = ""
     scheduled_for: int = 0
+    batch: int = 0
+    """How many jobs are made together under this idempotency key; 0 = one alone."""
 
     @property
     def has_extra(self) -> bool:
@@ -57,8 +59,21 @@ class JobOptions:
             expires_at=max(now, run_at) + self.expire_ms if self.expire_ms else 0, unique=self.unique,
             unique_until=now + self.unique_ttl_ms if self.unique_ttl_ms else 0, idempotency=self.idempotency,
             idempotency_until=now + self.idempotency_ms if self.idempotency else 0, schedule=self.schedule,
-            scheduled_for=self.scheduled_for,
+            scheduled_for=self.scheduled_for, batch=self.batch,
         )
+
+    def of_batch(self, count: int) -> tuple[JobOptions, JobOptions]:
+        """For the first and for the others of several jobs that are made together: the first one holds the key of
+        all. Raises BadOption."""
+        self.check()
+        if count > 1 and self.unique:
+            raise BadOption("UNIQUE is for one job, not for several at once; inside MULTI each JOB.CREATE has its own")
+        if not self.idempotency:
+            return self, self
+        if count > MAX_BATCH:
+            raise BadOption(f"{count} jobs cannot be made under one idempotency key, give at most {MAX_BATCH}")
+        others = replace(self, idempotency=b"", idempotency_ms=IDEMPOTENCY_MS)
+        return replace(self, batch=count), PLAIN if others == PLAIN else others
 
     def check(self) -> None:
         """Raises BadOption and names the option and the fix."""

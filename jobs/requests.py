@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 
 from jobs.wire import as_bytes, as_text
@@ -49,12 +50,16 @@ def _milliseconds(seconds: float) -> bytes:
     return b"%d" % max(0, round(seconds * 1000))
 
 
-def create(topic: str, params: object, *, delay: float = 0, run_at: float = 0, priority: int | None = None,
-           retries: int | None = None, backoff: str = "", timeout: float = 0, expire: float = 0, unique: str = "",
-           unique_ttl: float = 0, idempotency: str = "", idempotency_ttl: float = 0, tags: Sequence[str] = (),
-           meta: object = None) -> Request[int]:
-    """Times in seconds, `run_at` in Unix seconds. Safe to repeat with an idempotency key only."""
-    words = [b"JOB.CREATE", topic.encode(), as_bytes(params)]
+def _create_words(*, delay: float = 0, run_at: datetime | float | None = None, priority: int | None = None,
+                  retries: int | None = None, backoff: str | None = None, timeout: float = 0, expire: float = 0,
+                  unique: str | bytes = "", unique_ttl: float = 0, idempotency: str | bytes = "",
+                  idempotency_ttl: float = 0, tags: Sequence[str] = (), meta: object = None) -> list[bytes]:
+    """The options of JOB.CREATE. Times in seconds; `run_at` is a datetime or Unix seconds."""
+    if isinstance(tags, str | bytes):
+        raise TypeError(f"give tags as a list of them, not as {tags!r}")
+    words: list[bytes] = []
+    if isinstance(run_at, datetime):
+        run_at = run_at.timestamp()
     for name, seconds in ((b"DELAY", delay), (b"AT", run_at), (b"TIMEOUT", timeout), (b"EXPIRE", expire)):
         if seconds:
             words += [name, _milliseconds(seconds)]
@@ -65,28 +70,37 @@ def create(topic: str, params: object, *, delay: float = 0, run_at: float = 0, p
     if backoff:
         words += [b"BACKOFF", backoff.encode()]
     if unique:
-        words += [b"UNIQUE", unique.encode()]
+        words += [b"UNIQUE", as_bytes(unique)]
         if unique_ttl:
             words += [b"TTL", _milliseconds(unique_ttl)]
     if idempotency:
-        words += [b"IDEMPOTENCY", idempotency.encode()]
+        words += [b"IDEMPOTENCY", as_bytes(idempotency)]
         if idempotency_ttl:
             words += [b"KEEP", _milliseconds(idempotency_ttl)]
     for tag in tags:
         words += [b"TAG", tag.encode()]
     if meta is not None:
         words += [b"META", as_bytes(meta)]
-    return Request(words, int, bool(idempotency))
+    return words
+
+
+def create(topic: str, params: object, **options: Any) -> Request[int]:
+    """A job with options as `create_job` of the job manager takes them: `delay run_at priority retries backoff timeout
+    expire unique unique_ttl idempotency idempotency_ttl tags meta`. Safe to repeat with an idempotency key only."""
+    words = [b"JOB.CREATE", topic.encode(), as_bytes(params), *_create_words(**options)]
+    return Request(words, int, bool(options.get("idempotency")))
+
+
+def create_many(topic: str, params: Sequence[object], **options: Any) -> Request[list[int]]:
+    """Several jobs with the same options, under one idempotency key, if any."""
+    words = [b"JOB.MCREATEX", topic.encode(), b"%d" % len(params), *map(as_bytes, params), *_create_words(**options)]
+    return Request(words, list, bool(options.get("idempotency")))
 
 
 def with_own_key(options: dict[str, Any]) -> dict[str, Any]:
     """Options of `create` by which it may be sent twice: with a key that is kept as long as anybody could do that."""
     return options if options.get("idempotency") else {**options, "idempotency": uuid.uuid4().hex,
                                                        "idempotency_ttl": OWN_KEY_S}
-
-
-def create_many(topic: str, params: Sequence[object]) -> Request[list[int]]:
-    return Request([b"JOB.MCREATE", topic.encode(), *map(as_bytes, params)], list, False)
 
 
 def get(job_id: int) -> Request[JobMap | None]:

@@ -15,7 +15,6 @@ from jobs.admission import Defer
 from jobs.errors import BadOption, no_job
 from jobs.job import Job, encode, replace
 from jobs.job_record import NO_EXTRA, Extra
-from jobs.keys import Holder
 from jobs.lifecycle import SLICE
 from jobs.limits import MAX_LINE, MAX_LINES, Limits
 from jobs.notes import KeyNote, Note, TopicNote, TrailNote
@@ -220,12 +219,12 @@ class Steering(Recovery):
             job.topic, more.unique, now) == job.job_id
         self.keys.forget(job)
         if keeps_unique:
-            note = self.store.put(KeyNote(more.unique, job.job_id, more.unique_until, job.topic, is_unique=True))
-            self.keys.keep_unique(more.unique, Holder(job.job_id, more.unique_until, job.topic, note))
+            kept = KeyNote(more.unique, job.job_id, more.unique_until, job.topic, is_unique=True)
+            self.keys.keep_note(kept, self.store.put(kept))
         if more.idempotency and more.idempotency_until > now:
-            note = self.store.put(KeyNote(more.idempotency, job.job_id, more.idempotency_until, job.topic,
-                                          encode(job) if keep_result else b""))
-            self.keys.keep(more.idempotency, Holder(job.job_id, more.idempotency_until, job.topic, note))
+            kept = KeyNote(more.idempotency, job.job_id, more.idempotency_until, job.topic,
+                           encode(job) if keep_result else b"", count=more.batch or 1)
+            self.keys.keep_note(kept, self.store.put(kept))
         for record_id in self.keys.sweep(now):
             self.store.remove(record_id)
         self.tally.leave(job.topic, job.state)
@@ -392,8 +391,7 @@ class Steering(Recovery):
             self._topic_records[note.topic] = record_id
             self._mark(note.topic, note.paused, record_id)
         elif isinstance(note, KeyNote):
-            keep = self.keys.keep_unique if note.is_unique else self.keys.keep
-            keep(note.key, Holder(note.job_id, note.until, note.topic, record_id))
+            self.keys.keep_note(note, record_id)
         elif isinstance(note, TrailNote):
             job = self.live.get(note.job_id)
             if job is not None and not job.more.trail:

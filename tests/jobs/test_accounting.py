@@ -179,8 +179,8 @@ def test_memory_is_kept_in_whole_kib_so_that_no_record_looks_like_one_without_ke
         with OurDB(tmp_path / "db") as db:
             manager = JobManager(OurDBStore(db), MemoryQueue(), ManualClock(1_000_000), defer)
             manager.recover()
-            job, _ = manager.create("t", b"", JobOptions(idempotency=b"k"))
-            assert job.job_id == 1
+            [job, *_], _ = manager.create_many("t", [b""] * 192, JobOptions(idempotency=b"k"))  # 192: \xc0
+            assert (job.job_id, job.more.batch) == (1, 192)
             db.flush()
             if not restart:
                 claimed = manager.claim("t", "w")

@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -144,12 +145,62 @@ def test_a_lost_answer_makes_no_second_job(url: str) -> None:
         assert direct.stats("once")["new"] == 1
 
 
+def test_a_lost_answer_makes_no_second_batch(url: str) -> None:
+    door = Unreliable(url.removeprefix("unix://"), {2, 4})
+    with Client(door.url, sleep=lambda seconds: None) as client, Client(url) as direct:
+        assert client.create_jobs("once", [b"1", b"2"]) == [1, 2]
+        assert client.create_jobs("once", [b"1", b"2"]) == [3, 4]
+        assert direct.stats("once")["new"] == 4
+
+
+async def test_a_lost_answer_makes_no_second_batch_of_an_asynchronous_client(factory: ServerFactory,
+                                                                            tmp_path: Path) -> None:
+    async def at_once(seconds: float) -> None: ...
+
+    door = Unreliable(str(tmp_path / "s"), {2, 4})
+    async with AsyncClient(door.url, sleep=at_once) as client:
+        assert await client.create_jobs("once", [b"1", b"2"]) == [1, 2]
+        assert await client.create_jobs("once", [b"1", b"2"]) == [3, 4]
+    assert factory.job_manager.stats("once").new == 4
+
+
 def test_what_cannot_be_repeated_is_not(url: str) -> None:
     door = Unreliable(url.removeprefix("unix://"), {2})
     with Client(door.url, sleep=lambda seconds: None) as client, Client(url) as direct:
         with pytest.raises(OutcomeUnknown):
-            client.create_jobs("twice", [b"1"])
+            client.execute("JOB.MCREATE", "twice", b"1")
         assert direct.stats("twice")["new"] == 1
+
+
+OPTIONS = {"delay": 60, "priority": 7, "retries": 2, "backoff": "fixed:9", "timeout": 1.5, "expire": 100, "tags": ["x"],
+           "idempotency": "mine", "idempotency_ttl": 9, "meta": {"a": 1}}
+
+
+async def test_each_way_of_making_jobs_takes_the_same_options(factory: ServerFactory, tmp_path: Path) -> None:
+    manager = factory.job_manager
+
+    async def shown(job_ids: list[int]) -> list[tuple[object, ...]]:
+        jobs = [await manager.get_job(job_id) for job_id in job_ids]
+        return [(job.run_at - job.created_at, job.priority, job.max_attempts, job.backoff, job.timeout_ms,
+                 job.more.expires_at - job.created_at, job.tags, job.meta) for job in jobs if job is not None]
+
+    ids = [(await manager.create_job("t", b"0", **{**OPTIONS, "idempotency": "alone"})).job_id]  # type: ignore[arg-type]
+    made = await manager.create_jobs("t", [b"1", b"2"], **OPTIONS)  # type: ignore[arg-type]
+    ids += [job.job_id for job in made]
+    async with AsyncClient(f"unix://{tmp_path}/s") as client:
+        assert await client.create_jobs("t", [b"3", b"4"], **OPTIONS) == [2, 3]
+        ids += await client.create_jobs("t", [b"3", b"4"], **{**OPTIONS, "idempotency": "other"})
+        ids.append(await client.create_job("t", b"5", **{**OPTIONS, "idempotency": "third"}))
+        assert await client.create_jobs("t", []) == []
+        when = datetime(2040, 1, 1, tzinfo=UTC)
+        [dated] = await client.create_jobs("t", [b"6"], run_at=when, unique=b"u", unique_ttl=5)
+        with pytest.raises(TypeError, match="as a list"):
+            await client.create_jobs("t", [b"7"], tags="x")
+    assert ids == [1, 2, 3, 4, 5, 6]
+    assert await shown(ids) == [(60_000, 7, 3, "fixed:9", 1500, 160_000, ("x",), b'{"a":1}')] * 6
+    found = await manager.get_job(dated)
+    assert found is not None
+    assert (found.run_at, found.more.unique) == (2_208_988_800_000, b"u")
 
 
 def test_no_server_is_told_after_some_attempts() -> None:

@@ -6,6 +6,8 @@ import pytest
 
 from jobs import requests
 from jobs.errors import BadOption, JobNotFound, Refused
+from jobs.job import replace
+from jobs.job_record import MAX_BATCH
 from jobs.limits import Limits
 from jobs.notes import KeyNote
 from jobs.options import MAX_META, JobOptions
@@ -231,11 +233,69 @@ def test_options_that_cannot_be(world: World, options: dict[str, object]) -> Non
         world.new(**options)
 
 
+def batch(world: World, count: int, **options: object) -> list[int]:
+    jobs, _ = world.manager.create_many("t", [b"%d" % number for number in range(count)],
+                                        JobOptions(**options))  # type: ignore[arg-type]
+    return [job.job_id for job in jobs]
+
+
+@pytest.mark.parametrize("orderly", [True, False])
+def test_a_key_of_several_jobs_answers_all_of_them_again(world: World, orderly: bool) -> None:
+    assert batch(world, 1, idempotency=b"one") == [1]
+    assert batch(world, 3, idempotency=b"k", delay_ms=5) == [2, 3, 4]
+    for _ in range(2):
+        assert batch(world, 3, idempotency=b"k") == [2, 3, 4]
+        assert batch(world, 1, idempotency=b"k", priority=1) == [2, 3, 4]
+        assert (world.new(idempotency=b"k").job_id, batch(world, 2, idempotency=b"one")) == (2, [1])
+        world.restart(orderly)
+    assert [(world.now(job_id).params, world.now(job_id).run_at) for job_id in (2, 3, 4)] == [
+        (b"0", 1_000_005), (b"1", 1_000_005), (b"2", 1_000_005)]
+    world.pass_ms(7 * DAY_MS)
+    assert batch(world, 2, idempotency=b"k") == [5, 6]
+
+
+@pytest.mark.parametrize("orderly", [True, False])
+@pytest.mark.parametrize("keep_result", [True, False])
+def test_a_key_of_several_jobs_outlives_them(world: World, orderly: bool, keep_result: bool) -> None:
+    batch(world, 3, idempotency=b"k")
+    for job_id in (1, 2):
+        world.manager.finish(job_id, b"r", "w")
+        world.manager.delete(job_id, "somebody", keep_result=keep_result)
+    for _ in range(2):
+        jobs, _ = world.manager.create_many("t", [b""] * 3, JobOptions(idempotency=b"k"))
+        assert [job.job_id for job in jobs] == [1, 2, 3]
+        assert (jobs[0].result, jobs[1].reason, jobs[2].state) == (b"r" if keep_result else None, "deleted", "new")
+        world.restart(orderly)
+
+
+def test_several_jobs_that_never_came_to_be_leave_their_key() -> None:
+    world = World(held=True)
+    assert batch(world, 2, idempotency=b"k") == batch(world, 2, idempotency=b"k") == [1, 2]
+    world.store.release(OSError("broken"))
+    assert batch(world, 2, idempotency=b"k") == [3, 4]
+
+
+@pytest.mark.parametrize("options", [
+    {"priority": 7, "retries": 2, "backoff": "fixed:9", "timeout_ms": 30, "expire_ms": 50, "delay_ms": 5,
+     "tags": ("a", "b"), "meta": b'{"x":1}'}, {"idempotency": b"k", "expire_ms": 50}, {"idempotency": b"k"}, {}])
+def test_each_of_several_jobs_is_as_one_alone(options: dict[str, object]) -> None:
+    alone, together = World(), World()
+    for _ in range(2):
+        job = alone.new(**options)
+        options.pop("idempotency", None)
+    batch(together, 3, **options)
+    made = together.now(3)
+    assert replace(made, job_id=0, params=b"") == replace(job, job_id=0, params=b"", by=made.by)
+
+
 def test_keys_are_for_single_jobs(world: World) -> None:
+    assert batch(world, 1, unique=b"u") == [1]
+    with pytest.raises(BadOption, match="1000001 jobs cannot be made under one idempotency key"):
+        batch(world, MAX_BATCH + 1, idempotency=b"k")
     with pytest.raises(BadOption, match="not for several"):
         world.manager.create_many("t", [b"a", b"b"], JobOptions(unique=b"k"))
     jobs, _ = world.manager.create_many("t", [b"a", b"b"], JobOptions(tags=("x",), delay_ms=5))
-    assert [(job.tags, job.run_at) for job in jobs] == [(("x",), 1_000_005)] * 2
+    assert [(job.tags, job.run_at, job.extra) for job in jobs] == [(("x",), 1_000_005, None)] * 2
 
 
 def test_keys_whose_time_is_over_are_let_go_of_as_others_come(world: World) -> None:

@@ -102,7 +102,8 @@ def try_topic(topic: bytes) -> None:
     if is_fit(topic):
         roundtrip(caller, topic)
         return
-    for words in (("JOB.CREATE", topic, "p"), ("JOB.MCREATE", topic, "p"), ("JOB.FETCH", 1, 0, topic),
+    for words in (("JOB.CREATE", topic, "p"), ("JOB.MCREATE", topic, "p"), ("JOB.MCREATEX", topic, 1, "p"),
+                  ("JOB.FETCH", 1, 0, topic),
                   ("JOB.PAUSE", topic), ("JOB.PURGE", topic), ("JOB.SCHEDULE", "SET", "s", topic, "p", "EVERY", 1000)):
         assert caller.error(*words).startswith(("ERR a topic ", "ERR topics, states and names are UTF-8 text")), words
     line, shown = b"heroqueue:" + topic, b"herojobs:" + topic + b":1"

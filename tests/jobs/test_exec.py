@@ -29,7 +29,7 @@ def test_the_answer_waits_for_the_disk_and_nothing_is_seen_before(desk: Desk) ->
     caller.call("MULTI")
     caller.call("JOB.CREATE", "t", "a")
     caller.call("SET", "k", "v")
-    caller.call("JOB.MCREATE", "t", "b", "c")
+    caller.call("JOB.MCREATEX", "t", 2, "b", "c", "IDEMPOTENCY", "k")
     assert caller.call("EXEC") is False
     assert (other.call("JOB.GET", 1), other.call("LLEN", "heroqueue:t"), other.call("GET", "k")) == (None, 0, b"v")
     assert other.call("JOB.FETCH", 5, 0, "t") is None

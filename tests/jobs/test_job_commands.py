@@ -56,6 +56,23 @@ def test_creates_that_are_refused(words: tuple[str, ...], answer: str) -> None:
     assert caller.call("JOB.STATS", "t") == [b"new", 0, b"active", 0, b"done", 0, b"error", 0]
 
 
+def test_several_jobs_with_all_options_in_one_commit(caller: Caller) -> None:
+    assert caller.call("JOB.MCREATEX", "t", 2, "DELAY", "5", "DELAY", 5, "PRIORITY", 7, "TAG", "a", "IDEMPOTENCY", "i",
+                       "KEEP", 100) == [1, 2]
+    jobs = [caller.job(job_id) for job_id in (1, 2)]
+    assert [(job[b"params"], job[b"run_at"], job[b"priority"], job[b"tags"]) for job in jobs] == [
+        (b"DELAY", 1_000_005, 7, [b"a"]), (b"5", 1_000_005, 7, [b"a"])]
+    assert caller.call("JOB.MCREATEX", "t", 2, "DELAY", "5", "IDEMPOTENCY", "i") == [1, 2]
+    assert caller.call("JOB.MCREATEX", "t", 1, "a") == [3]
+    for count in (0, 3):
+        assert caller.error("JOB.MCREATEX", "t", count, "a", "b") == (
+            "ERR give the number of params, so many params, and the options behind them")
+    assert caller.error("JOB.MCREATEX", "t", 1, "a", "b") == "ERR syntax error"
+    assert caller.error("JOB.MCREATEX", "t", 2, "a", "b", "UNIQUE", "u").startswith("ERR UNIQUE is for one job")
+    assert caller.error("JOB.MCREATEX", "t", 2, "a", "b", "PRIORITY", 256).startswith("ERR PRIORITY 256")
+    assert caller.call("JOB.STATS", "t")[1] == 3
+
+
 @pytest.mark.parametrize(("words", "answer"), [
     ("JOB.SCHEDULE SET s t p EVERY 1000 EVERY 2000", "ERR EVERY is given twice, give it once"),
     ("JOB.SCHEDULE SET s t p EVERY 1000 CRON @hourly", "ERR give CRON or EVERY"),

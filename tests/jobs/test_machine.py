@@ -54,7 +54,7 @@ class Known:
     jobs: dict[int, Model] = field(default_factory=dict)
     unsynced: dict[int, Model] = field(default_factory=dict)
     paused: set[str] = field(default_factory=set)
-    kept: dict[bytes, int] = field(default_factory=dict)
+    kept: dict[bytes, list[int]] = field(default_factory=dict)
 
 
 class Lives(RuleBasedStateMachine):
@@ -142,7 +142,7 @@ class Lives(RuleBasedStateMachine):
                              idempotency=same, backoff="fixed:20")
         everyone = {**self.known.jobs, **self.known.unsynced}
         if same and same in self.known.kept:
-            assert self.world.manager.create(topic, b"", options)[0].job_id == self.known.kept[same]
+            assert self.world.manager.create(topic, b"", options)[0].job_id == self.known.kept[same][0]
             return
         holders = [job_id for job_id, job in everyone.items() if unique and job.unique == unique
                    and job.topic == topic and job.state in ("new", "active")]
@@ -157,7 +157,20 @@ class Lives(RuleBasedStateMachine):
             topic, reason="delayed" if delay else "", budget=retries + 1, backoff=20, run_at=run_at, priority=priority,
             expires_at=max(self.now, run_at) + expire if expire else 0, unique=unique, same=same)
         if same:
-            self.known.kept[same] = made.job_id
+            self.known.kept[same] = [made.job_id]
+        self.settle()
+
+    @rule(count=st.integers(1, 3), topic=st.sampled_from(TOPICS), same=st.sampled_from([b"", b"s", b"b"]))
+    def create_together(self, count: int, topic: str, same: bytes) -> None:
+        made, _ = self.world.manager.create_many(topic, [b""] * count, JobOptions(idempotency=same, backoff="fixed:20"))
+        ids = [job.job_id for job in made]
+        if same in self.known.kept:
+            assert ids == self.known.kept[same]
+            return
+        assert not set(ids) & {*self.known.jobs, *self.known.unsynced}
+        self.known.unsynced.update((job_id, Model(topic, backoff=20)) for job_id in ids)
+        if same:
+            self.known.kept[same] = ids
         self.settle()
 
     @rule(count=st.integers(2, 4), topic=st.sampled_from(TOPICS))
@@ -222,10 +235,11 @@ class Lives(RuleBasedStateMachine):
     @rule(number=PICK, wait=st.sampled_from([0, 25]))
     def snooze(self, number: int, wait: int) -> None:
         job_id = self.pick(number)
+        before = self.world.manager.find(job_id)
         job = self.act(job_id, ("active",), lambda: self.world.manager.snooze(job_id, wait, "x"))
-        if job is not None:
+        if job is not None and before is not None:
             job.attempts -= 1
-            self.queue(job, "snoozed", wait)
+            self.queue(job, "snoozed", max(wait, before.version))
             self.settle()
 
     @rule(number=PICK)

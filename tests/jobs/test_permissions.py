@@ -11,7 +11,8 @@ from heroredis.factory import ServerFactory
 from heroredis.settings import Config
 
 REQUESTS = [
-    ("JOB.CREATE {topic} x", True), ("JOB.MCREATE {topic} x y", True), ("JOB.FETCH 1 0 {topic}", True),
+    ("JOB.CREATE {topic} x", True), ("JOB.MCREATE {topic} x y", True), ("JOB.MCREATEX {topic} 1 x TAG y", True),
+    ("JOB.FETCH 1 0 {topic}", True),
     ("JOB.FETCH 1 0 {topic} LEASE 500 WORKER w", True), ("JOB.LIST TOPIC {topic}", False), ("JOB.STATS {topic}", False),
     ("JOB.STATS {topic} DETAIL", False), ("JOB.LIST QUERY topic:{topic}", False),
     ("JOB.BULK cancel QUERY topic:{topic}", True), ("JOB.BULK delete DRYRUN QUERY topic:{topic}", True),
