@@ -34,7 +34,8 @@ FIRST_PAUSE_S: Final = 0.05
 class _Connection(asyncio.Protocol):
     """Answers find the requests that wait for them, in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_lost: Callable[[_Connection], None]) -> None:
+        self.on_lost: Final = on_lost
         self.waiting: Final[deque[asyncio.Future[Any]]] = deque()
         self.transport: asyncio.Transport | None = None
         self.is_open = False
@@ -63,6 +64,7 @@ class _Connection(asyncio.Protocol):
             if not future.done():
                 future.set_exception(lost)
                 future.exception()
+        self.on_lost(self)
 
     def send(self, data: bytes) -> asyncio.Future[Any]:
         """What is asked for in one turn of the loop is sent in one piece."""
@@ -84,15 +86,18 @@ class _Connection(asyncio.Protocol):
 
 
 class AsyncClient:
-    """As Client, for coroutines of one loop. `attempts`: how often a broken connection is made again."""
+    """As Client, for coroutines of one loop. `attempts`: how often a broken connection is made again. `on_lost` is
+    called when it breaks."""
 
     def __init__(self, url: str = DEFAULT_URL, *, name: str = "", timeout: float = 5, attempts: int = ATTEMPTS,
-                 sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+                 sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+                 on_lost: Callable[[], None] = lambda: None) -> None:
         self.address: Final = parse_url(url)
         self._name: Final = name
         self._timeout: Final = timeout
         self._attempts: Final = max(1, attempts)
         self._sleep: Final = sleep
+        self._on_lost: Final = on_lost
         self._connection: _Connection | None = None
         self._connecting: Final = asyncio.Lock()
         self._late: Final[set[asyncio.Future[None]]] = set()
@@ -122,7 +127,7 @@ class AsyncClient:
 
     async def _open(self) -> _Connection:
         loop, address = asyncio.get_running_loop(), self.address
-        connection = _Connection()
+        connection = _Connection(self._lost)
         try:
             async with asyncio.timeout(self._timeout):
                 if address.path:
@@ -136,6 +141,11 @@ class AsyncClient:
         if isinstance(answer, ClientError):
             raise answer
         return connection
+
+    def _lost(self, connection: _Connection) -> None:
+        if connection is self._connection:  # else it was closed by us, or never of use
+            self._connection = None
+            self._on_lost()
 
     async def call(self, request: Request[T]) -> T:
         """Send one request and return its answer; ClientError when it is refused."""

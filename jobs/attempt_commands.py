@@ -56,6 +56,9 @@ class AttemptCommands:
             wait = max(0, number_of(found, "AT", 0) - manager.now_ms())
         trace = cut(bytes_of(found, "TRACEBACK")) if "TRACEBACK" in found else None
         self._measured(job_id_of(job_id), token, found)
+        if reason == Reason.CRASHED:
+            return Durable(OK, manager.died_with(job_id_of(job_id), error, author(ctx.client), trace, wait, token,
+                                                 "DEAD" in found))
         return Durable(OK, manager.fail(job_id_of(job_id), error, author(ctx.client), token, reason=reason,
                                         traceback=trace, final="DEAD" in found, retry_ms=wait))
 

@@ -20,6 +20,7 @@ from heroredis.extension import (
 from jobs import handover
 from jobs.access import queues_of
 from jobs.commands import JobCommands
+from jobs.employer import ServersJobs
 from jobs.event_commands import TOKEN as EVENTS
 from jobs.feed import Feed, Page, Work
 from jobs.handlers import Handlers
@@ -158,7 +159,7 @@ class JobsExtension(Extension):
         isolated = self._handlers.part(True)
         core = self._core
         if isolated.topics() and core is not None and core.adopt is not None:
-            self._processes = ProcessPool(self.manager, isolated, self._process_options, core.adopt)
+            self._processes = ProcessPool(ServersJobs(self.manager, core.adopt), isolated, self._process_options)
             self._processes.start()
             self.pool.elsewhere.update(isolated.topics())
 
@@ -168,8 +169,9 @@ class JobsExtension(Extension):
             self._processes.revoke(job)
 
     def _measure(self, job: Job) -> None:
-        if self._processes is not None:
-            self._processes.measure(job)
+        used = None if self._processes is None else self._processes.usage(job)
+        if used is not None:
+            self.manager.measured(job.job_id, job.token, *used)
 
     def stopping(self) -> None:
         self._is_stopping = True
@@ -291,7 +293,7 @@ class JobsExtension(Extension):
         if self._manager is not None:
             self._commands.steering.gone(client)
             self._commands.searching.answers.gone(client)
-            if self._processes is None or not self._processes.closed(client):
+            if self._processes is None or not self._processes.closed(client.client_id):
                 self.manager.owner_gone(client.client_id, "server", is_lost=not self._is_stopping)
 
     def info(self) -> list[tuple[str, list[tuple[str, str]]]]:

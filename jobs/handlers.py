@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from types import CodeType
 from typing import Any, Final, get_type_hints
 
@@ -135,12 +135,12 @@ class Handlers:
                 raise ValueError(f"topic {topic!r} already has a handler")
             self._by_topic[topic] = handler
 
-    def part(self, isolated: bool) -> Handlers:
-        """Those that run in worker processes, or those that do not."""
+    def part(self, isolated: bool, topics: Collection[str] = ()) -> Handlers:
+        """Those that run in worker processes, or those that do not; only of `topics`, if any are given."""
         found = Handlers()
         found.stack.extend(self.stack)
         found._by_topic.update((topic, handler) for topic, handler in self._by_topic.items()
-                               if handler.is_isolated == isolated)
+                               if handler.is_isolated == isolated and (not topics or topic in topics))
         return found
 
     def source(self) -> str:

@@ -1,4 +1,5 @@
-"""Worker processes of the server: started, watched, replaced, and killed when their job runs too long.
+"""Worker processes, of the server or of a worker elsewhere: started, watched, replaced, and killed when their job runs
+too long.
 
 Each is a client on a socket pair that takes jobs of the isolated topics. It runs one job at a time, the oldest that it
 holds; when it dies, that one has crashed and the others were never begun.
@@ -22,12 +23,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from heroredis.extension import Client
-from jobs.errors import JobRefused
+from jobs.employer import Channel, Death, Employer
 from jobs.failure import facts_of, own_backoff_ms
 from jobs.handlers import Handlers
 from jobs.job import Job
-from jobs.manager import JobManager
 from jobs.process_worker import GRACEFUL
 from jobs.states import Reason
 from jobs.usage import Usage, usage_of
@@ -44,7 +43,6 @@ LINE_LIMIT: Final = 2000
 MARK: Final = "HEROREDIS_WORKER"
 """Environment variable by which what a worker has left behind is found, daemons too."""
 T = TypeVar("T")
-Adopt = Callable[[socket.socket, bytes], Awaitable[Client]]
 
 
 class ProcessOptions:
@@ -62,11 +60,11 @@ class ProcessOptions:
 class WorkerProcess:
     """One running process and what is known of it."""
 
-    def __init__(self, name: str, mark: str, process: subprocess.Popen[bytes], client: Client) -> None:
+    def __init__(self, name: str, mark: str, process: subprocess.Popen[bytes], channel: Channel) -> None:
         self.name: Final = name
         self.mark: Final = mark
         self.process: Final = process
-        self.client: Final = client
+        self.channel: Final = channel
         self.output: Final[deque[str]] = deque(maxlen=LAST_OUTPUT)
         self.head = 0
         self.head_since = 0.0
@@ -87,14 +85,15 @@ class WorkerProcess:
 
 
 class ProcessPool:
-    """The worker processes of one server, for the topics whose handlers ask for one."""
+    """The worker processes of one server or worker, for the topics whose handlers ask for one. `prefix` comes before
+    their names."""
 
-    def __init__(self, manager: JobManager, handlers: Handlers, options: ProcessOptions, adopt: Adopt,
+    def __init__(self, employer: Employer, handlers: Handlers, options: ProcessOptions, prefix: str = "",
                  clock: Callable[[], float] = time.monotonic) -> None:
-        self.manager: Final = manager
+        self.employer: Final = employer
         self.handlers: Final = handlers
         self.options: Final = options
-        self._adopt: Final = adopt
+        self._prefix: Final = prefix
         self._clock: Final = clock
         self._workers: Final[dict[int, WorkerProcess]] = {}
         self._tasks: Final[set[asyncio.Task[None]]] = set()
@@ -118,7 +117,7 @@ class ProcessPool:
         self.count = count
         while len(self._names) < count:
             self._last_number += 1
-            self._names.append(f"process-{self._last_number}")
+            self._names.append(f"{self._prefix}process-{self._last_number}")
             self._task(self._keep(self._names[-1]))
         del self._names[count:]
         for worker in self._workers.values():
@@ -129,7 +128,7 @@ class ProcessPool:
             signal_group(worker.process.pid, signal.SIGTERM)
 
     def busy(self) -> int:
-        return sum(bool(self.manager.held_by(client_id)) for client_id in self._workers)
+        return sum(bool(self.employer.held(channel_id)) for channel_id in self._workers)
 
     def _task(self, work: Awaitable[None]) -> None:
         async def run() -> None:
@@ -169,13 +168,13 @@ class ProcessPool:
         ours, theirs = socket.socketpair()
         mark = secrets.token_hex(8)
         try:
-            client = await self._adopt(ours, name.encode())
+            channel = await self.employer.adopt(ours, name)
             process = await self._on_thread(self._popen, name, mark, theirs.fileno())
         finally:
             theirs.close()
-        worker = WorkerProcess(name, mark, process, client)
-        self._workers[client.client_id] = worker
-        self.manager.timekeepers.add(client.client_id)
+        worker = WorkerProcess(name, mark, process, channel)
+        self._workers[channel.client_id] = worker
+        self.employer.began(channel.client_id)
         self._let_go(worker)  # fewer may be wanted meanwhile
         return worker
 
@@ -186,7 +185,7 @@ class ProcessPool:
             sys.executable, "-m", "jobs.process_worker", "--fd", str(number), "--name", name, "--handlers",
             options.handlers, "--source", self._source, "--max-jobs", str(options.recycle_jobs), "--max-memory",
             str(options.recycle_memory), "--memory-limit", str(options.memory_limit), "--max-result",
-            str(self.manager.limits.result), *self.handlers.topics(),
+            str(self.employer.max_result), *self.handlers.topics(),
         ]
         root = str(Path(__file__).resolve().parent.parent)
         path = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
@@ -198,9 +197,9 @@ class ProcessPool:
         """Until it is dead, and all that it has left is cleaned up; its exit status."""
         reading = self._on_thread(self._read, worker)
         status = await self._on_thread(worker.process.wait)
-        if worker.client.abort is not None:
-            worker.client.abort()
         await self._on_thread(end_leftovers, worker.process.pid, worker.mark)
+        if worker.channel.abort is not None:  # what it has sent was read meanwhile
+            worker.channel.abort()
         await reading  # a daemon that it has left might have held its output open
         self._died(worker, status)
         return status
@@ -222,43 +221,34 @@ class ProcessPool:
 
     def _died(self, worker: WorkerProcess, status: int) -> None:
         """The job that it worked on has failed by it; those that it held beside go back in line."""
-        client_id = worker.client.client_id
-        self._workers.pop(client_id, None)
-        self.manager.timekeepers.discard(client_id)
-        held = self.manager.held_by(client_id)
+        channel_id = worker.channel.client_id
+        self._workers.pop(channel_id, None)
+        held = self.employer.held(channel_id)
         worker.has_worked = bool(held or worker.head)
         is_leaving = self._stopping or worker.name not in self._names
         is_asked = status == GRACEFUL or (is_leaving and status == -signal.SIGTERM)
         is_innocent = worker.reason == Reason.CANCELLED or (is_asked and not worker.verdict)
         if not is_innocent:
-            job = self.manager.live.get(held[0]) if held else None
             said = "" if worker.has_worked else "".join(f"\n    {line}" for line in worker.output)
             logger.warning("worker process %s (pid %d) has ended: %s%s", worker.name, worker.process.pid,
-                           worker.verdict or described(status), said, extra={} if job is None else facts_of(job))
-        for job_id in reversed(held if is_innocent else held[1:]):
-            self.manager.give_back(job_id, worker.name)
+                           worker.verdict or described(status), said, extra=facts_of(held[0]) if held else {})
+        for job in reversed(held if is_innocent else held[1:]):
+            self.employer.give_back(job, worker.name)
         if held and not is_innocent:
             self._fail(held[0], worker, status)
+        self.employer.left(channel_id)
 
-    def _fail(self, job_id: int, worker: WorkerProcess, status: int) -> None:
-        if worker.head == job_id and worker.usage.max_rss:
-            self.manager.measured(job_id, None, *worker.usage)
+    def _fail(self, job: Job, worker: WorkerProcess, status: int) -> None:
         lines = "\n".join(worker.output).encode("utf-8", "replace") or None
-        job = self.manager.live[job_id]
         error = TimeoutError(worker.verdict) if worker.verdict else ChildProcessError(described(status))
         wait = own_backoff_ms(self.handlers.get(job.topic), job, error)
-        try:
-            if worker.verdict:
-                self.manager.fail(job_id, worker.verdict.encode(), worker.name, reason=worker.reason, traceback=lines,
-                                  retry_ms=wait)
-            else:
-                self.manager.died_with(job_id, str(error).encode(), worker.name, lines, wait)
-        except JobRefused as refused:
-            logger.warning("the end of job %d could not be recorded: %s", job_id, refused.text)
+        reason = worker.reason if worker.verdict else Reason.CRASHED
+        usage = worker.usage if worker.head == job.job_id else Usage(0, 0)
+        self.employer.failed(job, worker.name, Death(str(error), reason, lines, wait, usage))
 
-    def closed(self, client: Client) -> bool:
+    def closed(self, channel_id: int) -> bool:
         """A connection is gone. Whether it was one of ours, whose jobs wait until it is known how the process died."""
-        worker = self._workers.get(client.client_id)
+        worker = self._workers.get(channel_id)
         if worker is None:
             return False
         if worker.process.poll() is None and not worker.verdict:
@@ -280,8 +270,8 @@ class ProcessPool:
                 if now - worker.killed_at >= TERM_GRACE_S:
                     signal_group(worker.process.pid, signal.SIGKILL)
                 continue
-            held = self.manager.held_by(worker.client.client_id)
-            head = held[0] if held else 0
+            held = self.employer.held(worker.channel.client_id)
+            head = held[0].job_id if held else 0
             if head != worker.head:
                 worker.head = head
                 worker.head_since = now
@@ -289,9 +279,8 @@ class ProcessPool:
                 worker.usage = Usage(0, 0)
             elif head:
                 worker.measure()
-            job = self.manager.live.get(head) if head else None
-            if job is not None and 0 < self._limit(job) <= now - worker.head_since:
-                self.kill(worker, f"ran longer than {self._limit(job):g} s", Reason.TIMEOUT)
+            if held and 0 < self._limit(held[0]) <= now - worker.head_since:
+                self.kill(worker, f"ran longer than {self._limit(held[0]):g} s", Reason.TIMEOUT)
 
     def _limit(self, job: Job) -> float:
         handler = self.handlers.get(job.topic)
@@ -305,17 +294,19 @@ class ProcessPool:
         worker.measure()
         signal_group(worker.process.pid, signal.SIGALRM)
 
-    def measure(self, job: Job) -> None:
-        """What a running job of ours has used until now is kept with it."""
+    def usage(self, job: Job) -> Usage | None:
+        """What a running job of ours has used until now."""
         for worker in self._workers.values():
             if worker.head == job.job_id and worker.name == job.worker:
                 worker.measure()
-                self.manager.measured(job.job_id, job.token, *worker.usage)
+                return worker.usage
+        return None
 
     def revoke(self, job: Job) -> bool:
-        """A running job was taken away; where a process of ours works on it, that process is ended."""
-        for worker in self._workers.values():
-            if worker.name == job.worker and worker.head in (job.job_id, 0):
+        """A running job is being taken away; a process of ours that has it is ended, also when it has not begun it yet:
+        it would begin what somebody else may have done by then."""
+        for channel_id, worker in self._workers.items():
+            if any(held.job_id == job.job_id for held in self.employer.held(channel_id)):
                 self.kill(worker, "the job was taken away", Reason.CANCELLED)
                 return True
         return False
@@ -330,8 +321,8 @@ class ProcessPool:
             _, late = await asyncio.wait(set(self._tasks), timeout=max(0.0, grace_s))
             for worker in workers if late else ():
                 if worker.process.poll() is None:
-                    for job_id in reversed(self.manager.held_by(worker.client.client_id)):
-                        self.manager.give_back(job_id, "server")
+                    for job in reversed(self.employer.held(worker.channel.client_id)):
+                        self.employer.give_back(job, "server")
                     signal_group(worker.process.pid, signal.SIGKILL)
             if late:
                 await asyncio.wait(late, timeout=TERM_GRACE_S)

@@ -1,7 +1,8 @@
 """`heroredis worker URL MODULE_OR_FILE[:NAME]`: runs handlers on another machine, or in another process.
 
 One connection takes jobs and holds them: when it breaks, the server gives them back at once. A second one reports.
-With `--lease` the jobs are held by time instead, and heartbeats keep them.
+With `--lease` the jobs are held by time instead, and heartbeats keep them. Handlers with isolation="process" run in
+worker processes, each of which has a connection of its own for its jobs.
 """
 
 from __future__ import annotations
@@ -22,9 +23,12 @@ from heroredis.extension import LoadError, configure_logs, load_handlers
 from jobs import requests
 from jobs.async_client import AsyncClient
 from jobs.attempt import Attempt, attempt_of
+from jobs.deputy import RemoteJobs
 from jobs.failure import RanTooLong, facts_of
 from jobs.handlers import Handler, Handlers
 from jobs.job import Job
+from jobs.process_pool import ProcessOptions, ProcessPool
+from jobs.reporting import Reporter, fetched
 from jobs.requests import Request
 from jobs.threads import HandlerThreads
 from jobs.wire import ClientError, NotConnected, OutcomeUnknown, parse_url
@@ -32,36 +36,50 @@ from jobs.wire import ClientError, NotConnected, OutcomeUnknown, parse_url
 logger = logging.getLogger("heroredis.worker")
 WAIT_S: Final = 60.0
 HEARTBEAT_S: Final = 5.0
-FIRST_PAUSE_S: Final = 0.1
-LONGEST_PAUSE_S: Final = 10.0
 MOST_THREADS: Final = 256
 """Made when they are needed: more jobs at a time may be wanted later."""
 LAST_S: Final = 2.0
 """For what is given back at the end."""
-NOT_TAKEN: Final = ("REFUSED", "ERR")
-"""What a result is answered with that is not kept, however often it is sent: its job fails."""
-GONE: Final = ("STALE", "BADSTATE", "NOJOB")
-"""What a report is answered with when the attempt is no longer ours, or was reported already."""
 
 
 class RemoteWorker:
-    """Up to `concurrency` jobs at a time. `lease` in seconds, 0 = the connection holds them."""
+    """Up to `concurrency` jobs at a time, and one in each worker process. `lease` in seconds, 0 = the connection holds
+    them; then `heartbeat` seconds lie between two looks whether jobs were cancelled. `processes`: how many worker
+    processes, if there are handlers for them; by default as many as `concurrency`. ValueError when they could not load
+    the handlers."""
 
     def __init__(self, url: str, handlers: Handlers, *, concurrency: int = 1, lease: float = 0, name: str = "",
-                 topics: Sequence[str] = ()) -> None:
+                 topics: Sequence[str] = (), processes: ProcessOptions | None = None,
+                 heartbeat: float = HEARTBEAT_S) -> None:
         self.name: Final = name or f"{socket.gethostname()}-{os.getpid()}"
-        self.handlers: Final = handlers
+        self.handlers: Final = handlers.part(False, topics)
         self.running: Final[dict[asyncio.Task[None], Attempt]] = {}
-        self._topics: Final = list(topics) or handlers.topics()
         self._concurrency = concurrency
         self._lease: Final = lease
-        self._fetcher: Final = AsyncClient(url, name=self.name, attempts=1)
-        self._reporter: Final = AsyncClient(url, name=f"{self.name}-reports")
+        self._heartbeat: Final = heartbeat
+        self._fetcher: Final = AsyncClient(url, name=self.name, attempts=1, on_lost=self._lost)
+        self._reporter: Final = Reporter(AsyncClient(url, name=f"{self.name}-reports"))
         self._stopping = asyncio.Event()
         self._room: Final = asyncio.Event()
         self._takes: Final = asyncio.Event()
         self._takes.set()
         self._threads: Final = HandlerThreads(max(concurrency, MOST_THREADS))
+        self._jobs: Final = RemoteJobs(self._reporter, lambda name: self._connect(url, name), lease, self._takes)
+        self.processes: Final = self._pool_of(handlers.part(True, topics), processes or ProcessOptions(concurrency))
+
+    def _pool_of(self, handlers: Handlers, options: ProcessOptions) -> ProcessPool | None:
+        if not handlers.topics():
+            return None
+        if not options.handlers:
+            handlers.source()
+        pool = ProcessPool(self._jobs, handlers, options, f"{self.name}-")
+        self._jobs.on_closed = pool.closed
+        return pool
+
+    def _connect(self, url: str, name: str) -> AsyncClient:
+        """For the jobs of one worker process."""
+        client = AsyncClient(url, name=name, attempts=1, on_lost=lambda: self._lost_by(client))
+        return client
 
     def stop(self) -> None:
         """Take no more jobs; `run` returns when the running ones have ended."""
@@ -75,27 +93,36 @@ class RemoteWorker:
         self._takes.set()
 
     def resize(self, change: int) -> None:
-        """So many jobs more or fewer at a time, at least one."""
+        """So many jobs more or fewer at a time, at least one; worker processes, too."""
         self._concurrency = max(1, self._concurrency + change)
         self._room.set()
+        if self.processes is not None:
+            self.processes.resize(max(1, self.processes.count + change))
 
     async def run(self, grace_s: float = 10) -> None:
         """Work until `stop` is called, then let running jobs end within `grace_s` seconds; the rest goes back."""
-        heart = asyncio.create_task(self._beat())
-        taking = asyncio.create_task(self._take())
+        tasks = [asyncio.create_task(self._beat())]
+        if self.handlers.topics():
+            tasks.append(asyncio.create_task(self._take()))
+        if self.processes is not None:
+            self.processes.start()
         await self._stopping.wait()
-        taking.cancel()
+        for task in tasks[1:]:
+            task.cancel()
+        await asyncio.gather(self._finish(grace_s), *([] if self.processes is None else [self.processes.stop(grace_s)]))
+        tasks[0].cancel()
+        await asyncio.gather(self._give_back(), self._jobs.close(LAST_S))
+        await self._fetcher.close()
+        await self._reporter.client.close()
+        self._threads.close()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _finish(self, grace_s: float) -> None:
         if self.running:
             await asyncio.wait(set(self.running), timeout=grace_s)
-        heart.cancel()
-        await self._give_back()
-        await self._fetcher.close()
-        await self._reporter.close()
-        self._threads.close()
-        await asyncio.gather(heart, taking, return_exceptions=True)
 
     async def _take(self) -> None:
-        pause = FIRST_PAUSE_S
+        topics = self.handlers.topics()
         while True:
             await self._takes.wait()
             free = self._concurrency - len(self.running)
@@ -103,20 +130,10 @@ class RemoteWorker:
                 self._room.clear()
                 await self._room.wait()
                 continue
-            try:
-                jobs = await self._fetcher.fetch(self._topics, free, WAIT_S, self._lease, self.name)
-            except (ClientError, NotConnected, OutcomeUnknown) as lost:
-                logger.warning("%s; trying again", lost)
-                if not self._lease and not isinstance(lost, ClientError):
-                    self._abandon()
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE_S)
-                continue
-            pause = FIRST_PAUSE_S
-            for job in jobs:
+            for job in await fetched(self._fetcher, topics, free, WAIT_S, self._lease, self.name):
                 attempt = attempt_of(job)
                 if not self._takes.is_set():  # it came while we were told to be quiet
-                    await self._report(requests.release(attempt.job.job_id, attempt.job.token))
+                    await self._reporter.release(attempt.job)
                     continue
                 task = asyncio.create_task(self._work(attempt))
                 self.running[task] = attempt
@@ -127,6 +144,17 @@ class RemoteWorker:
         self._room.set()
         if not task.cancelled() and task.exception() is not None:
             logger.error("a worker task failed", exc_info=task.exception())
+
+    def _lost(self) -> None:
+        """The connection that holds our jobs is broken."""
+        if not self._lease:
+            self._abandon()
+
+    def _lost_by(self, client: AsyncClient) -> None:
+        """The same, for the one of a process."""
+        if self.processes is not None and not self._lease:
+            for job in self._jobs.held_through(client):
+                self.processes.revoke(job)
 
     def _abandon(self) -> None:
         """The jobs are ours no longer: the server has given them back."""
@@ -140,8 +168,7 @@ class RemoteWorker:
         self._abandon()
         if left:
             await asyncio.wait(left, timeout=LAST_S)
-            released = [self._report(requests.release(attempt.job.job_id, attempt.job.token))
-                        for attempt in left.values()]
+            released = [self._reporter.release(attempt.job) for attempt in left.values()]
             with contextlib.suppress(TimeoutError):  # the end of the connection, or of the lease, gives them back, too
                 async with asyncio.timeout(LAST_S):
                     await asyncio.gather(*released)
@@ -149,13 +176,13 @@ class RemoteWorker:
     async def _work(self, attempt: Attempt) -> None:
         handler = self.handlers.get(attempt.job.topic)
         if handler is None:
-            await self._report(requests.release(attempt.job.job_id, attempt.job.token))
+            await self._reporter.release(attempt.job)
             return
         loop = asyncio.get_running_loop()
         reports: list[asyncio.Task[ClientError | None]] = []
 
         def begin(request: Request[Any]) -> None:
-            reports.append(loop.create_task(self._report(request)))
+            reports.append(loop.create_task(self._reporter.report(request)))
 
         def report(request: Request[Any]) -> None:
             loop.call_soon_threadsafe(begin, request)
@@ -173,12 +200,7 @@ class RemoteWorker:
             # Whatever a handler raises, SystemExit too, ends its job and nothing else.
             end = attempt.failed(error, handler)
         await asyncio.gather(*reports)
-        if end.words[0] == b"JOB.FAIL":
-            logger.info("job %d of topic %s failed: %s", attempt.job.job_id, attempt.job.topic,
-                        end.words[2][:200].decode("utf-8", "replace"), extra=facts_of(attempt.job))
-        refused = await self._report(end)
-        if refused is not None and refused.code in NOT_TAKEN:
-            await self._report(requests.fail(attempt.job.job_id, str(refused), attempt.job.token, dead=True))
+        await self._reporter.end(attempt.job, end)
 
     def _limit(self, handler: Handler, attempt: Attempt) -> float:
         return attempt.job.timeout_ms / 1000 if attempt.job.timeout_ms else handler.timeout
@@ -207,41 +229,20 @@ class RemoteWorker:
             lambda: logger.warning("job %d is over, but its function goes on in a thread", job.job_id,
                                    extra=facts_of(job)))
 
-    async def _report(self, request: Request[Any]) -> ClientError | None:
-        """Sent until it is answered: an attempt that has ended is told again rather than run again. The error, where
-        the server would not have it."""
-        pause = FIRST_PAUSE_S
-        while True:
-            try:
-                await self._reporter.call(request)
-            except ClientError as refused:
-                if refused.code in GONE:
-                    return None
-                if refused.code != "LOADING":
-                    logger.error("the server refused %s: %s", request.words[0].decode(), refused)
-                    return refused
-                logger.warning("%s; reporting again", refused)
-            except (NotConnected, OutcomeUnknown) as lost:
-                logger.warning("%s; reporting again", lost)
-            else:
-                return None
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_S)
-
     async def _beat(self) -> None:
         """Heartbeats keep leases, and bring the news that a job was cancelled."""
         while True:
-            await asyncio.sleep(self._lease / 3 if self._lease else HEARTBEAT_S)
+            await asyncio.sleep(self._lease / 3 if self._lease else self._heartbeat)
+            lease_s = self._lease or self._heartbeat
             for task, attempt in list(self.running.items()):
-                job = attempt.job
                 try:
-                    await self._reporter.call(requests.extend(job.job_id, self._lease or HEARTBEAT_S, job.token))
-                except ClientError as refused:
-                    if refused.code in GONE:
+                    if not await self._reporter.is_ours(attempt.job, lease_s):
                         attempt.is_cancelled = True
                         task.cancel()
                 except (NotConnected, OutcomeUnknown):
                     break
+            if self.processes is not None:
+                await self._jobs.beat(self.processes.revoke, lease_s)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -249,6 +250,14 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("url", metavar="URL", help="redis://host:port, rediss://host:port or unix:///path")
     made.add_argument("handlers", metavar="MODULE_OR_FILE[:NAME]", help="where the handlers are")
     made.add_argument("-c", "--concurrency", type=int, default=5, metavar="N", help="jobs at a time (default: 5)")
+    made.add_argument("--processes", type=int, default=-1, metavar="N",
+                      help="worker processes for handlers with isolation=\"process\" (default: as many as -c)")
+    made.add_argument("--process-max-jobs", type=int, default=0, metavar="N",
+                      help="jobs after which such a process is replaced")
+    made.add_argument("--process-max-memory", type=int, default=0, metavar="BYTES",
+                      help="resident memory beyond which it is replaced after its job")
+    made.add_argument("--process-memory-limit", type=int, default=0, metavar="BYTES",
+                      help="address space that it cannot get beyond: its handler sees a MemoryError")
     made.add_argument("--lease", type=float, default=0, metavar="SECONDS",
                       help="hold jobs by time and heartbeats, not by the connection")
     made.add_argument("--topic", action="append", default=[], metavar="TOPIC",
@@ -262,8 +271,10 @@ def parser() -> argparse.ArgumentParser:
 
 
 async def _serve(given: argparse.Namespace, handlers: Handlers) -> None:
+    processes = ProcessOptions(given.concurrency if given.processes < 0 else given.processes, given.handlers,
+                               given.process_max_jobs, given.process_max_memory, given.process_memory_limit)
     worker = RemoteWorker(given.url, handlers, concurrency=given.concurrency, lease=given.lease, name=given.name,
-                          topics=given.topic)
+                          topics=given.topic, processes=processes)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.stop)
@@ -271,10 +282,8 @@ async def _serve(given: argparse.Namespace, handlers: Handlers) -> None:
     loop.add_signal_handler(signal.SIGUSR2, worker.work)
     loop.add_signal_handler(signal.SIGTTIN, worker.resize, 1)
     loop.add_signal_handler(signal.SIGTTOU, worker.resize, -1)
-    isolated = handlers.part(True).topics()
-    if isolated:
-        logger.warning("the handlers of %s run in threads here, not in processes of their own", ", ".join(isolated))
-    logger.info("%s works for %s on %s", worker.name, given.url.rpartition("@")[2], ", ".join(handlers.topics()))
+    logger.info("%s works for %s on %s", worker.name, given.url.rpartition("@")[2],
+                ", ".join(given.topic or handlers.topics()))
     await worker.run(given.grace)
 
 
@@ -287,6 +296,8 @@ def problem_of(given: argparse.Namespace, handlers: object) -> str:
         return f"there is no handler for the topic {unknown[0]!r}"
     if given.concurrency < 1 or not 0 <= given.lease < math.inf or not 0 <= given.grace < math.inf:
         return "give a concurrency of at least 1, and 0 or more seconds of lease and grace"
+    if given.processes < -1 or min(given.process_max_jobs, given.process_max_memory, given.process_memory_limit) < 0:
+        return "the numbers of worker processes and their limits cannot be negative"
     return ""
 
 

@@ -59,7 +59,7 @@ class Steering(Recovery):
                  rng: random.Random | None = None, limits: Limits | None = None) -> None:
         super().__init__(store, queue, clock, defer, rng, limits)
         self.on_revoke: Callable[[Job], None] = lambda job: None
-        """A running attempt was taken from who runs it."""
+        """A running attempt is being taken from who runs it."""
         self.on_measure: Callable[[Job], None] = lambda job: None
         """One is going to be taken: what it has used until now is noted, where that is known."""
         self.embedded: Callable[[], list[tuple[str, Job | None]]] = list
@@ -107,10 +107,9 @@ class Steering(Recovery):
     def cancel(self, job_id: int, by: str, why: bytes = b"cancelled") -> Committing:
         """A new or active job -> error with the reason cancelled. Who runs it is told; its result is refused."""
         job = self._about_to_go(job_id, CANCEL)
-        commit = self.fail(job_id, why, by, reason=Reason.CANCELLED, final=True, event=CANCEL)
         if job.state == ACTIVE:
             self.on_revoke(job)
-        return commit
+        return self.fail(job_id, why, by, reason=Reason.CANCELLED, final=True, event=CANCEL)
 
     def _about_to_go(self, job_id: int, event: str) -> Job:
         """A job that is taken from its worker, if it has one, with what the attempt has used."""
@@ -120,12 +119,13 @@ class Steering(Recovery):
             return self.live[job_id]
         return job
 
-    def died_with(self, job_id: int, error: bytes, by: str, traceback: bytes | None, retry_ms: int = -1) -> Committing:
+    def died_with(self, job_id: int, error: bytes, by: str, traceback: bytes | None, retry_ms: int = -1,
+                  token: str | None = None, final: bool = False) -> Committing:
         """The worker process that ran a job has died: its attempt has failed; a job that has cost too many of them is
         set aside, whatever attempts are left."""
-        job = self._checked(job_id, FAIL, None)
+        job = self._checked(job_id, FAIL, token)
         most, deaths = self.limits.losses, 1
-        if most > 0 and job.attempts - job.losses < job.max_attempts:
+        if most > 0 and not final and job.attempts - job.losses < job.max_attempts:
             for version in self.history(job_id, MOST_VERSIONS):
                 if version.reason == Reason.REQUEUED or deaths >= most:
                     break
@@ -134,7 +134,8 @@ class Steering(Recovery):
             if deaths >= most:
                 return self.fail(job_id, self._last_words(job, deaths), by, reason=Reason.POISON, traceback=traceback,
                                  final=True, event=POISON)
-        return self.fail(job_id, DIED + error, by, reason=Reason.CRASHED, traceback=traceback, retry_ms=retry_ms)
+        return self.fail(job_id, error if error.startswith(DIED) else DIED + error, by, reason=Reason.CRASHED,
+                         traceback=traceback, retry_ms=retry_ms, final=final)
 
     def measured(self, job_id: int, token: str | None, cpu_us: int, max_rss: int) -> None:
         """What the running attempt has used; it is kept with the version that ends the attempt."""

@@ -87,7 +87,8 @@ def create(client: Client, account: Account, topic: str, count: int, deaths: int
     """So many jobs of a topic, of which some kill their worker once."""
     params = [b"die"] * deaths + [b"%d" % number for number in range(count - deaths)]
     rng.shuffle(params)
-    for job_id, one in zip(client.pipeline([requests.create(topic, one, idempotency=f"{topic}-{at}-{rng.random()}")
+    for job_id, one in zip(client.pipeline([requests.create(topic, one, retries=50, backoff="fixed:1",
+                                                            idempotency=f"{topic}-{at}-{rng.random()}")
                                             for at, one in enumerate(params)]), params, strict=True):
         account.made(job_id, one)
 

@@ -29,13 +29,14 @@ def torture_processes(folder: Path, count: int, deaths: int, seed: int, server_d
                            server_deaths=server_deaths)
 
 
-def torture_remote(folder: Path, lease: str, count: int, deaths: int, seed: int, server_deaths: int = 0) -> int:
+def torture_remote(folder: Path, lease: str, count: int, deaths: int, seed: int, server_deaths: int = 0,
+                   topic: str = "remote") -> int:
     witness = Witness(folder / "witness")
     server = start(folder, witness)
     url = f"redis://127.0.0.1:{server.port}"
-    command = ["-m", "heroredis", "worker", url, str(HANDLERS), "-c", "3", "--topic", "remote", "--lease", lease]
+    command = ["-m", "heroredis", "worker", url, str(HANDLERS), "-c", "3", "--topic", topic, "--lease", lease]
     crew = Crew([command] * 2, witness, folder / "workers.log")
-    return torture_workers(server, witness, "remote", crew, count=count, deaths=deaths, seed=seed, every=(20, 60),
+    return torture_workers(server, witness, topic, crew, count=count, deaths=deaths, seed=seed, every=(20, 60),
                            server_deaths=server_deaths)
 
 
@@ -58,14 +59,21 @@ def test_remote_workers(tmp_path: Path, lease: str) -> None:
 
 
 @pytest.mark.parametrize("lease", ["0", "0.5"])
+def test_worker_processes_of_remote_workers(tmp_path: Path, lease: str) -> None:
+    torture_remote(tmp_path, lease, 120, 3, 2, topic="isolated")
+
+
+@pytest.mark.parametrize("lease", ["0", "0.5"])
 def test_programs_over_the_client(tmp_path: Path, lease: str) -> None:
     torture_own(tmp_path, lease, 120, 3, 3)
 
 
-@pytest.mark.parametrize("kind", ["processes", "remote", "own"])
+@pytest.mark.parametrize("kind", ["processes", "remote", "remote processes", "own"])
 def test_workers_and_their_server(tmp_path: Path, kind: str) -> None:
     if kind == "processes":
         torture_processes(tmp_path, 60, 1, 4, server_deaths=1)
+    elif kind == "remote processes":
+        torture_remote(tmp_path, "0.5", 60, 1, 4, server_deaths=1, topic="isolated")
     else:
         (torture_remote if kind == "remote" else torture_own)(tmp_path, "0.5", 60, 1, 4, server_deaths=1)
 
@@ -96,6 +104,13 @@ def test_worker_processes_for_long(tmp_path: Path, seed: int) -> None:
 @pytest.mark.parametrize("lease", ["0", "0.5"])
 def test_remote_workers_for_long(tmp_path: Path, lease: str, seed: int) -> None:
     assert torture_remote(tmp_path, lease, 3000, 40, seed, server_deaths=10) > 50
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("lease", ["0", "0.5"])
+def test_worker_processes_of_remote_workers_for_long(tmp_path: Path, lease: str, seed: int) -> None:
+    assert torture_remote(tmp_path, lease, 3000, 40, seed, server_deaths=10, topic="isolated") > 50
 
 
 @pytest.mark.torture

@@ -234,3 +234,43 @@ async def test_the_programs_own_backoff_counts_after_a_death_too(factory: Server
     await until(lambda: len(manager.history(job.job_id, 9)) == 3)
     after = manager.history(job.job_id, 1)[0]
     assert (after.state, after.reason, after.run_at - after.at) == ("new", "retry", 501_000)
+
+
+async def test_a_job_is_cancelled_however_lately_it_has_begun(factory: ServerFactory, tmp_path: Path) -> None:
+    manager = factory.job_manager
+    for number in range(4):
+        first, end, begun = (tmp_path / f"{name}-{number}" for name in ("first", "end", "begun"))
+        before = await manager.create_job("until", f"{first}|{end}")
+        await until(first.exists)
+        await until(lambda job_id=before.job_id: is_watched(factory, job_id))  # type: ignore[misc]
+        end.touch()
+        ended = await manager.wait(before.job_id, WAIT_S)
+        assert ended is not None
+        job = await manager.create_job("touch-and-wait", str(begun))
+        await until(begun.exists)
+        await manager.cancel_job(job.job_id)
+        assert (await end_of(factory, "pid"))[2] != (ended.result or b"").decode()
+
+
+def is_watched(factory: ServerFactory, job_id: int) -> bool:
+    """Whether the pool has noticed that a process works on this job."""
+    manager = factory.job_manager
+    manager.on_measure(manager.live[job_id])
+    return manager.live[job_id].more.max_rss > 0
+
+
+async def test_a_job_that_was_cancelled_before_its_process_began_it_never_begins(factory: ServerFactory,
+                                                                                 tmp_path: Path) -> None:
+    manager = factory.job_manager
+    for job in await manager.create_jobs("pid", [b""] * 200):  # short jobs are fetched together from then on
+        await manager.wait(job.job_id, WAIT_S)
+    end = tmp_path / "end"
+    first, second = await manager.create_jobs("until", [f"{tmp_path / name}|{end}" for name in ("one", "two")])
+    await until((tmp_path / "one").exists)
+    await manager.cancel_job(second.job_id)
+    end.touch()
+    ended = await manager.wait(first.job_id, WAIT_S)
+    assert ended is not None
+    assert (ended.state, ended.losses) == ("done", 0)
+    assert (await end_of(factory, "pid"))[0] == "done"
+    assert not (tmp_path / "two").exists()

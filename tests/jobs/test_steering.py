@@ -7,6 +7,7 @@ import pytest
 from jobs.errors import BadOption, BadState, JobNotFound, StaleToken
 from jobs.job import Job
 from jobs.limits import Limits
+from tests.jobs.desk import Desk, as_map
 from tests.jobs.world import World
 
 
@@ -279,3 +280,23 @@ def test_lost_and_returned_attempts_do_not_count_against_the_retries(world: Worl
     assert world.state(1) == ("error", "dead")
     assert [(job.error, job.state) for job in world.manager.attempt_errors(1)] == [
         (b"first", "new"), (b"second", "error")]
+
+
+def test_a_crash_that_a_worker_elsewhere_tells_counts_as_a_death() -> None:
+    desk = Desk()
+    worker = desk.caller()
+    worker.call("JOB.CREATE", "t", "", "RETRY", 25, "BACKOFF", "fixed:0")
+    said = []
+    for text in ("signal 11", "the worker process ended by signal 11", "exit status 1"):
+        [job] = worker.call("JOB.FETCH", 1, 0, "t")
+        token = as_map(job)[b"token"]
+        assert worker.error("JOB.FAIL", 1, text, "TOKEN", "c0", "REASON", "crashed").startswith("STALE")
+        assert worker.call("JOB.FAIL", 1, text, "TOKEN", token, "REASON", "crashed") == b"OK"
+        desk.pass_ms(1)
+        said.append((worker.job(1)[b"state"], worker.job(1)[b"reason"], worker.job(1)[b"error"]))
+    assert said[:2] == [(b"new", b"retry", b"the worker process ended by signal 11")] * 2
+    assert said[2][:2] == (b"error", b"poison")
+    worker.call("JOB.CREATE", "t", "", "RETRY", 25)
+    worker.call("JOB.FETCH", 1, 0, "t")
+    assert worker.call("JOB.FAIL", 2, "x", "REASON", "crashed", "DEAD") == b"OK"
+    assert worker.job(2)[b"reason"] == b"crashed"
