@@ -6,22 +6,18 @@ import inspect
 import math
 from collections.abc import Callable, Collection
 from types import CodeType
-from typing import Any, Final, get_type_hints
+from typing import Any, Final
 
-import msgspec
-
-from jobs.errors import InvalidParams
-from jobs.job import Job
+from jobs.job import Job, params_bytes
 from jobs.job_record import DEFAULT_BACKOFF
-from jobs.json_value import json_bytes
 from jobs.middleware import Middleware, Stack
+from jobs.payload import readers, target_of
 from jobs.retry import check_backoff
 from jobs.run import Run
 
 Function = Callable[..., Any]
 Backoff = Callable[[int, BaseException], float]
 PROCESS: Final = "process"
-JOB_NAMES: Final = ("job", "_job")
 
 
 class Handler:
@@ -38,8 +34,8 @@ class Handler:
         """The program's own backoff: seconds to wait after (number of the failed attempt, its error)."""
         self.is_isolated: Final = isolation == PROCESS
         """Whether it runs in a worker process."""
-        self.is_async: Final = inspect.iscoroutinefunction(function)
-        self._arguments: Final = _readers(function)
+        self.is_async: Final = inspect.iscoroutinefunction(target_of(function))
+        self._arguments: Final = readers(function)
         self.wants_run: Final = Run in self._arguments
         self.is_plain: Final = self.is_async and not timeout and not self.wants_run
         self.takes_job: Final = self.is_plain and len(self._arguments) == 1 and self._arguments[0] is None
@@ -47,52 +43,12 @@ class Handler:
 
     def arguments(self, job: Job, run: Run | None = None) -> list[object]:
         """What the function is called with; InvalidParams when the params do not fit its types."""
-        return [job if kind is None else run if kind is Run else _typed(job, kind) for kind in self._arguments]
-
-
-def _readers(function: Function) -> list[Any]:
-    """For each parameter: None = the job itself, else the type that the params are read as."""
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise ValueError(f"{function!r} is a generator: a handler returns its result")
-    hints = get_type_hints(function)
-    kinds: list[Any] = []
-    for parameter in inspect.signature(function).parameters.values():
-        if parameter.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
-            continue
-        kind = hints.get(parameter.name)
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY and parameter.default is inspect.Parameter.empty:
-            raise ValueError(f"parameter {parameter.name!r} of a handler is keyword-only: it is called with its "
-                             "arguments in order")
-        if kind is Job or (kind is None and (not kinds or parameter.name in JOB_NAMES)):
-            kinds.append(None)
-        elif parameter.default is inspect.Parameter.empty:
-            kinds.append(kind)
-    return kinds
-
-
-def _typed(job: Job, kind: Any) -> object:
-    if kind is bytes:
-        return job.params
-    if kind is str:
-        return job.text
-    try:
-        if hasattr(kind, "model_validate_json"):  # pydantic models, without importing pydantic
-            return kind.model_validate_json(job.params)
-        return msgspec.json.decode(job.params, type=kind)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        name = getattr(kind, "__name__", str(kind))
-        raise InvalidParams(f"the params do not fit {name}: {error}") from None
+        return [job if read is None else run if read is Run else read(job) for read in self._arguments]
 
 
 def result_bytes(value: object) -> bytes:
     """A handler's return value as the job's result; TypeError or ValueError when it cannot be encoded."""
-    if value is None:
-        return b""
-    if isinstance(value, bytes):
-        return value
-    if isinstance(value, str):
-        return value.encode()
-    return json_bytes(value)
+    return b"" if value is None else params_bytes(value)
 
 
 class Handlers:
@@ -147,7 +103,7 @@ class Handlers:
         """The one file in which all of them are. ValueError when there is none, so that no other process can load
         them."""
         files = {path for handler in self._by_topic.values()
-                 if (path := inspect.getsourcefile(inspect.unwrap(handler.function))) is not None}
+                 if (path := inspect.getsourcefile(inspect.unwrap(target_of(handler.function)))) is not None}
         if len(files) != 1:
             raise ValueError("the handlers of worker processes must be in one file, or be named by jobs.handlers; they "
                              f"are in {', '.join(sorted(files)) or 'none'}")
@@ -160,7 +116,7 @@ class Handlers:
         """The code of each async handler with its topic: what a blocked loop is recognised by."""
         found: dict[CodeType, str] = {}
         for topic, handler in self._by_topic.items():
-            code = getattr(inspect.unwrap(handler.function), "__code__", None)
+            code = getattr(inspect.unwrap(target_of(handler.function)), "__code__", None)
             if handler.is_async and isinstance(code, CodeType):
                 found[code] = topic
         return found

@@ -8,11 +8,19 @@ import msgspec
 
 
 def json_bytes(value: object) -> bytes:
-    """TypeError for what JSON cannot hold, ValueError for NaN and infinite numbers, which would become null."""
-    encoded = msgspec.json.encode(value)
-    if b"null" in encoded and _is_lossy(msgspec.to_builtins(value)):
+    """TypeError for what JSON cannot hold, ValueError for NaN and infinite numbers, which would become null. Models of
+    pydantic are what their `model_dump` says."""
+    encoded = msgspec.json.encode(value, enc_hook=_dumped)
+    if b"null" in encoded and _is_lossy(msgspec.to_builtins(value, enc_hook=_dumped)):
         raise ValueError("NaN and infinite numbers cannot be kept, JSON has none")
     return encoded
+
+
+def _dumped(value: object) -> object:
+    dump = getattr(value, "model_dump", None)
+    if callable(dump) and not isinstance(value, type):
+        return dump(mode="json")
+    raise TypeError(f"{type(value).__name__} is nothing that JSON can hold: give a dataclass, a model, or plain values")
 
 
 def _is_lossy(value: object) -> bool:
