@@ -23,10 +23,12 @@ from jobs.notes import KeyNote, Note
 from jobs.options import PLAIN, JobOptions, check_topic
 from jobs.queue import JobQueue
 from jobs.schedule import Schedule
-from jobs.states import DONE, NEW, Reason
+from jobs.states import DONE, ENDED, NEW, Reason
 from jobs.store import JobStore
 from ourdb import StoreFull
 
+UNTOLD_VERSIONS: Final = 8
+"""Within so many of the newest versions is the one by which a job has just ended."""
 Defer = Callable[[Committing, Callable[[], None]], None]
 Subscriber = Callable[[Job], None]
 
@@ -317,3 +319,18 @@ class Admission:
             self.metrics.on_job(job)
         for callback in self._subscribers:
             callback(job)
+
+    def _tell_report(self, job: Job) -> None:
+        """A running job shows something new, which is no version of it and counts as nothing."""
+        for callback in self._subscribers:
+            callback(job)
+
+    def untold(self) -> list[Job]:
+        """The versions that are written and not told yet, because the disk does not have them."""
+        found = list(self._unsynced.values())
+        for job_id in self._ending:
+            for version in self.store.history(job_id, UNTOLD_VERSIONS):
+                if version.state in ENDED:
+                    found.append(version)
+                    break
+        return found

@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 from pathlib import Path
 from typing import Final
-
-import msgspec
 
 from heroredis.extension import Clock
 from jobs.manager import JobManager
 from jobs.ourdb_store import OurDBStore
 from jobs.retention import Retention, Rules
+from jobs.totals import Totals
 
 logger = logging.getLogger("heroredis.jobs")
 SAVE_EVERY_S: Final = 30.0
@@ -27,52 +25,48 @@ class Keeper:
         store = manager.store
         compact = (lambda: store.db.compact(drop_deleted=True)) if isinstance(store, OurDBStore) else None
         self.retention: Final = Retention(manager, rules, clock, compact)
+        self.totals: Final = None if path is None else Totals(manager, path)
         self._manager: Final = manager
-        self._path: Final = path
+        self._ended: Final = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     def begin_counting(self) -> None:
         """Before the first change: what the start itself does counts, too."""
         if not self._manager.is_counting:
-            self._restore()
+            if self.totals is not None:
+                self.totals.restore()
             self._manager.is_counting = True
 
     def start(self) -> None:
         self.begin_counting()
         loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(self.retention.run()), loop.create_task(self._save_always())]
+        self._tasks = [loop.create_task(self.retention.run())]
+        if self.totals is not None:
+            self._tasks.append(loop.create_task(self._keep(self.totals)))
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
+        """The totals are kept once more."""
+        if not self._tasks:
+            return
+        if self.totals is not None:
+            self.totals.is_stopping = True
+        self._ended.set()
+        self._tasks[0].cancel()
         for task in self._tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-        if self._tasks:
-            self._save()
         self._tasks = []
 
-    def _restore(self) -> None:
-        if self._path is None or not self._path.exists():
-            return
+    async def _keep(self, totals: Totals) -> None:
+        """Until the stop, in which they are kept for the last time."""
         try:
-            self._manager.metrics.restore(msgspec.json.decode(self._path.read_bytes(), type=dict[str, object]))
-        except (OSError, ValueError, KeyError, TypeError, msgspec.DecodeError) as error:
-            logger.warning("the totals of %s cannot be read, counting begins anew: %s", self._path, error)
-
-    async def _save_always(self) -> None:
-        while True:
-            await asyncio.sleep(SAVE_EVERY_S)
-            self._save()
-
-    def _save(self) -> None:
-        """A few kilobytes; lost with the power they are counted on from the last time."""
-        if self._path is None:
-            return
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            temporary = self._path.with_suffix(".tmp")
-            temporary.write_bytes(msgspec.json.encode(self._manager.metrics.kept()))
-            os.replace(temporary, self._path)
-        except OSError as error:
-            logger.warning("the totals could not be kept: %s", error)
+            if not await totals.recount():
+                return  # the file and the log say it all, at the next start
+            while not self._ended.is_set():
+                await totals.save()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(SAVE_EVERY_S):
+                        await self._ended.wait()
+            await totals.save()
+        except Exception:
+            logger.exception("the totals are not kept any more")

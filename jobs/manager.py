@@ -349,8 +349,7 @@ class JobManager(Steering):
     def metrics_text(self) -> str:
         """All metrics as Prometheus reads them."""
         indexer = self.search.indexer
-        behind = {} if indexer is None else {"jobs_index_behind": float(indexer.behind)}
-        return exposition(self.metrics, self.topics(), {"jobs_live": float(len(self.live)), **behind})
+        return exposition(self.metrics, self.topics(), len(self.live), -1 if indexer is None else indexer.behind)
 
     async def search_jobs(self, query: str, cursor: int = 0, count: int = 50) -> tuple[int, list[Job]]:
         """Jobs that fit a query (docs/query.md), newest first, as list_jobs. Raises QueryError, Refused."""

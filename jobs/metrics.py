@@ -1,12 +1,12 @@
 """What happened to the jobs of each topic: totals, rates of the last minutes, and how long they waited and ran.
 
-Counted when a change is told; kept in a small file, so that totals go on after a restart. Knows no store and no loop.
+Counted when a change is told; kept in a small file (totals.py), so that totals go on. Knows no store and no loop.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, cast
 
 from jobs.counts import Counts
@@ -17,7 +17,14 @@ BOUNDS_MS: Final = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000
                     3_600_000, 21_600_000, 86_400_000]
 SLOT_MS: Final = 10_000
 SLOTS: Final = 30
-TOTALS: Final = ("created", "started", "done", "error", "retried")
+TOTALS: Final = {
+    "created": "Jobs that were made", "started": "Attempts that began", "done": "Jobs that ended well",
+    "error": "Jobs that ended as error", "retried": "Attempts that failed and are followed by another",
+}
+"""What is counted, and what it means."""
+MOST_TOPICS: Final = 200
+"""Topics that Prometheus is told by name. Whoever may create jobs makes topics, and each costs it fifty series."""
+BOUNDS_TEXT: Final = [f"{bound / 1000:g}" for bound in BOUNDS_MS]
 
 
 class Histogram:
@@ -33,6 +40,11 @@ class Histogram:
 
     def count(self) -> int:
         return sum(self.counts)
+
+    def merge(self, other: Histogram) -> None:
+        for place, number in enumerate(other.counts):
+            self.counts[place] += number
+        self.total_ms += other.total_ms
 
     def quantile(self, share: float) -> int:
         """The bound below which this share of the durations lies, in ms; 0 when there are none."""
@@ -68,6 +80,22 @@ class TopicMetrics:
             self._times[place] = slot
             self._slots[place] = 0
         self._slots[place] += 1
+
+    def merge(self, other: TopicMetrics) -> None:
+        """Count what the other one has counted too."""
+        self.created += other.created
+        self.started += other.started
+        self.done += other.done
+        self.error += other.error
+        self.retried += other.retried
+        self.wait.merge(other.wait)
+        self.run.merge(other.run)
+        for slot, ended in other.slots():
+            place = slot % SLOTS
+            if self._times[place] == slot:
+                self._slots[place] += ended
+            elif self._times[place] < slot:
+                self.take(slot, ended)
 
     def rate(self, now: int, slots: int) -> float:
         """Jobs that ended per second, over the last whole slots of ten seconds."""
@@ -110,7 +138,11 @@ class Metrics:
         ready = job.created_at
         if self._ready:
             ready = self._ready.pop(job.job_id, ready)
-        self._topic(job.topic).wait.add(max(0, now - ready))
+        self.waited(job.topic, now - ready)
+
+    def waited(self, topic: str, milliseconds: int) -> None:
+        """A job of the topic has begun, so long after it could."""
+        self._topic(topic).wait.add(max(0, milliseconds))
 
     def _topic(self, name: str) -> TopicMetrics:
         topic = self.topics.get(name)
@@ -119,7 +151,7 @@ class Metrics:
         return topic
 
     def on_job(self, job: Job) -> None:
-        """A change was told."""
+        """A change was told, or found in the log."""
         topic = self._topic(job.topic)
         state = job.state
         if job.version == 1:
@@ -159,7 +191,19 @@ class Metrics:
 
     # Over a restart
 
-    def kept(self) -> dict[str, object]:
+    def merge(self, other: Metrics) -> None:
+        """Count what the other one has counted too."""
+        for name, found in other.topics.items():
+            self.topics.setdefault(name, TopicMetrics()).merge(found)
+
+    def kept(self, untold: Sequence[Job] = ()) -> dict[str, object]:
+        """To be restored; as if the changes that are not told yet were."""
+        if untold:
+            whole = Metrics()
+            whole.merge(self)
+            for job in untold:
+                whole.on_job(job)
+            return whole.kept()
         return {"format": 1, "bounds_ms": BOUNDS_MS, "topics": {
             name: {**topic.totals(), "wait": [topic.wait.total_ms, *topic.wait.counts],
                    "run": [topic.run.total_ms, *topic.run.counts],
@@ -195,15 +239,43 @@ def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
-def exposition(metrics: Metrics, counts: Mapping[str, Counts], gauges: Mapping[str, float]) -> str:
-    """The text that Prometheus reads (format 0.0.4)."""
+def _seconds(milliseconds: int) -> str:
+    """Every millisecond of a sum, however large it has grown."""
+    return f"{milliseconds // 1000}.{milliseconds % 1000:03d}"
+
+
+def _gauge(name: str, text: str, value: int) -> list[str]:
+    return [f"# HELP heroredis_{name} {text}.", f"# TYPE heroredis_{name} gauge", f"heroredis_{name} {value}"]
+
+
+def _bounded(metrics: Metrics, counts: Mapping[str, Counts]) -> tuple[dict[str, TopicMetrics], dict[str, Counts]]:
+    """The topics that are shown under their names: those that were seen first, so that none of their series ever ends.
+    All others are one, without a name."""
+    names = list(dict.fromkeys([*metrics.topics, *counts]))
+    shown = names[:MOST_TOPICS]
+    series = {name: metrics.topics[name] for name in shown if name in metrics.topics}
+    held = {name: counts[name] for name in shown if name in counts}
+    if len(names) > MOST_TOPICS:
+        others, their_counts = TopicMetrics(), Counts()
+        for name in names[MOST_TOPICS:]:
+            if name in metrics.topics:
+                others.merge(metrics.topics[name])
+            if name in counts:
+                for state in STATES:
+                    their_counts.add(state, counts[name][state])
+        series[""], held[""] = others, their_counts
+    return series, held
+
+
+def exposition(metrics: Metrics, all_counts: Mapping[str, Counts], live: int, behind: int = -1) -> str:
+    """The text that Prometheus reads (format 0.0.4). `behind` -1 = there is no index."""
+    series, counts = _bounded(metrics, all_counts)
     lines = ["# HELP heroredis_jobs Jobs in each state.", "# TYPE heroredis_jobs gauge"]
     for topic, held in counts.items():
         lines += [f'heroredis_jobs{{topic="{_escaped(topic)}",state="{state}"}} {held[state]}' for state in STATES]
-    topics = sorted(metrics.topics.items())
-    for name in TOTALS:
-        lines += [f"# HELP heroredis_jobs_{name}_total Jobs by what has become of them.",
-                  f"# TYPE heroredis_jobs_{name}_total counter"]
+    topics = sorted(series.items())
+    for name, text in TOTALS.items():
+        lines += [f"# HELP heroredis_jobs_{name}_total {text}.", f"# TYPE heroredis_jobs_{name}_total counter"]
         lines += [f'heroredis_jobs_{name}_total{{topic="{_escaped(topic)}"}} {found.totals()[name]}'
                   for topic, found in topics]
     for name, text in (("wait", "From when a job could begin to its first start"),
@@ -212,17 +284,18 @@ def exposition(metrics: Metrics, counts: Mapping[str, Counts], gauges: Mapping[s
         for topic, found in topics:
             durations = found.wait if name == "wait" else found.run
             lines += _buckets(f"heroredis_job_{name}_seconds", _escaped(topic), durations)
-    for name, value in gauges.items():
-        lines += [f"# TYPE heroredis_{name} gauge", f"heroredis_{name} {value:g}"]
+    lines += _gauge("jobs_live", "Jobs that wait or run", live)
+    if behind >= 0:
+        lines += _gauge("jobs_index_behind", "Records of the log that the job index does not know yet", behind)
     return "\n".join(lines) + "\n"
 
 
 def _buckets(name: str, topic: str, histogram: Histogram) -> list[str]:
     lines = []
     seen = 0
-    for bound, number in zip(BOUNDS_MS, histogram.counts, strict=False):
+    for bound, number in zip(BOUNDS_TEXT, histogram.counts, strict=False):
         seen += number
-        lines.append(f'{name}_bucket{{topic="{topic}",le="{bound / 1000:g}"}} {seen}')
+        lines.append(f'{name}_bucket{{topic="{topic}",le="{bound}"}} {seen}')
     total = histogram.count()
     return [*lines, f'{name}_bucket{{topic="{topic}",le="+Inf"}} {total}',
-            f'{name}_sum{{topic="{topic}"}} {histogram.total_ms / 1000:g}', f'{name}_count{{topic="{topic}"}} {total}']
+            f'{name}_sum{{topic="{topic}"}} {_seconds(histogram.total_ms)}', f'{name}_count{{topic="{topic}"}} {total}']

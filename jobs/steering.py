@@ -345,7 +345,7 @@ class Steering(Recovery):
         after = replace(job, extra=extra)
         self.live[job.job_id] = after
         self.queue.show(after)
-        self._tell(after)
+        self._tell_report(after)
 
     def trail(self, job_id: int, count: int = MAX_LINES) -> list[TrailNote]:
         """Log lines and steps of progress, the last `count`, oldest first. Raises JobNotFound."""

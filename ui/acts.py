@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 MAX_COUNT: Final = 500
 MAX_LINES: Final = 1000
+EXPOSITION: Final = "text/plain; version=0.0.4; charset=utf-8"
+"""What Prometheus has to be told of the form of its metrics."""
 Body = TypeVar("Body")
 
 
@@ -124,4 +126,4 @@ class Acts:
         return answer(self._jobs.details(request.match_info["topic"]))
 
     async def metrics(self, request: web.Request) -> web.Response:
-        return web.Response(text=self._jobs.metrics_text(), content_type="text/plain", charset="utf-8")
+        return web.Response(body=self._jobs.metrics_text().encode(), headers={"Content-Type": EXPOSITION})

@@ -1,24 +1,22 @@
-"""Retention by age and number, compaction afterwards; metrics that go on after a restart."""
+"""Retention by age and number, compaction afterwards; log lines; the text for Prometheus."""
 
 from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from heroredis import Config, ServerFactory
 from heroredis.logs import JsonLines
 from heroredis.settings import load
 from jobs.failure import facts_of
 from jobs.index_feed import feed_of
 from jobs.indexer import Indexer
 from jobs.job import Job
-from jobs.keeper import Keeper
-from jobs.metrics import Metrics, exposition
-from jobs.ourdb_store import OurDBStore
+from jobs.metrics import MOST_TOPICS, Metrics, exposition
 from jobs.retention import Retention, read_rules
 from tests.jobs.world import World
 
@@ -96,38 +94,6 @@ def test_rules_may_stand_in_a_table(tmp_path: Path) -> None:
     rules = read_rules(load(str(path), {}).jobs.retention)
     assert {key: (limit.age_ms, limit.number) for key, limit in rules.items()} == {
         ("", "done"): (7 * 24 * HOUR, -1), ("", "error"): (30 * 24 * HOUR, 1000), ("mail", "done"): (HOUR, -1)}
-
-
-async def test_metrics_count_and_go_on_after_a_restart(tmp_path: Path) -> None:
-    world = World()
-    path = tmp_path / "metrics.json"
-    keeper = Keeper(world.manager, world.clock, {}, path)
-    keeper.start()
-    job = world.new("mail", retries=1, backoff="fixed:0")
-    world.clock.advance(30)
-    world.claim("mail")
-    world.clock.advance(4)
-    world.manager.fail(job.job_id, b"again", "w")
-    world.pass_ms(0)
-    world.claim("mail")
-    world.clock.advance(400)
-    world.manager.finish(job.job_id, b"", "w")
-    world.manager.cancel(world.new("mail").job_id, "me")
-    detail = world.manager.details("mail")
-    assert {name: detail[f"{name}_total"] for name in ("created", "started", "done", "error", "retried")} == {
-        "created": 2, "started": 2, "done": 1, "error": 1, "retried": 1}
-    assert (detail["wait_ms_p50"], detail["run_ms_p99"]) == (50, 500)
-    world.clock.advance(10_000)
-    assert world.manager.details("mail")["rate_1m"] == pytest.approx(2 / 60)
-    await keeper.stop()
-    world.restart()
-    again = Keeper(world.manager, world.clock, {}, path)
-    again.start()
-    assert world.manager.details("mail") == {
-        **detail, "rate_1m": pytest.approx(2 / 60), "rate_5m": pytest.approx(2 / 290)}
-    await again.stop()
-    path.write_text("{}")
-    Keeper(world.manager, world.clock, {}, path)._restore()
 
 
 @pytest.fixture
@@ -211,43 +177,68 @@ def test_log_lines_for_machines_carry_the_job() -> None:
     assert (line["message"], line["job_id"], line["topic"], line["worker"]) == ("job 7 failed", 7, "mail", "w")
 
 
+SAMPLE = re.compile(r'([a-z_]+)(?:\{((?:[a-z]+="(?:[^"\\\n]|\\["\\n])*",?)+)\})? (\d+(?:\.\d+)?)')
+
+
+def samples(text: str) -> dict[tuple[str, str], str]:
+    """Every sample of an exposition by its name and labels; each family has been announced, no sample stands twice."""
+    found: dict[tuple[str, str], str] = {}
+    types: dict[str, str] = {}
+    for line in text.splitlines():
+        if line.startswith("# TYPE "):
+            _, _, name, kind = line.split(" ")
+            assert name not in types
+            types[name] = kind
+        elif not line.startswith("# HELP "):
+            match = SAMPLE.fullmatch(line)
+            assert match is not None, line
+            family = re.sub(r"_(bucket|sum|count)$", "", match[1])
+            assert types.get(match[1]) in ("gauge", "counter") or types.get(family) == "histogram", line
+            assert (match[1], match[2]) not in found, line
+            found[match[1], match[2] or ""] = match[3]
+    return found
+
+
 def test_the_text_for_prometheus() -> None:
     world = World()
     metrics = Metrics()
     world.manager.subscribe(metrics.on_job)
-    ended(world, 'a"b')
-    lines = exposition(metrics, world.manager.topics(), {"jobs_live": 0}).splitlines()
-    for line in ('heroredis_jobs{topic="a\\"b",state="done"} 1', 'heroredis_jobs_done_total{topic="a\\"b"} 1',
-                 'heroredis_job_run_seconds_bucket{topic="a\\"b",le="0.001"} 1', "heroredis_jobs_live 0",
-                 'heroredis_job_run_seconds_bucket{topic="a\\"b",le="+Inf"} 1',
-                 'heroredis_job_run_seconds_count{topic="a\\"b"} 1'):
-        assert line in lines
-    assert all(line.startswith(("#", "heroredis_")) for line in lines)
+    for topic in ('a"b', 'x",le="1', "back\\slash", "{é} ,="):
+        ended(world, topic)
+    text = exposition(metrics, world.manager.topics(), 0, 7)
+    found = samples(text)
+    for name, labels, value in (
+            ("jobs", 'topic="a\\"b",state="done"', "1"), ("jobs_done_total", 'topic="a\\"b"', "1"),
+            ("job_run_seconds_bucket", 'topic="a\\"b",le="0.001"', "1"), ("jobs_live", "", "0"),
+            ("job_run_seconds_bucket", 'topic="a\\"b",le="+Inf"', "1"), ("jobs_index_behind", "", "7"),
+            ("job_run_seconds_count", 'topic="a\\"b"', "1"),
+            ("jobs_done_total", 'topic="x\\",le=\\"1"', "1"), ("jobs_done_total", 'topic="back\\\\slash"', "1")):
+        assert found["heroredis_" + name, labels] == value
+    assert "jobs_index_behind" not in exposition(metrics, world.manager.topics(), 0)
 
 
-async def test_deleted_jobs_give_their_space_back(tmp_path: Path) -> None:
-    config = Config(data_dir=str(tmp_path / "data"), enable_redis=False, enable_ui=False, enable_webdav=False)
-    config.jobs.worker_count = 0
+def test_sums_for_prometheus_keep_every_millisecond() -> None:
+    metrics = Metrics()
+    metrics.on_job(Job(job_id=1, topic="t", state="done", version=2, at=9_876_543_211, started_at=1_000,
+                       ended_at=9_876_543_211))
+    found = samples(exposition(metrics, {}, 12_345_678))
+    assert found["heroredis_job_run_seconds_sum", 'topic="t"'] == "9876542.211"
+    assert found["heroredis_jobs_live", ""] == "12345678"
 
-    def size() -> int:
-        return sum(path.stat().st_size for path in (tmp_path / "data" / "jobsdb").glob("*.db"))
 
-    async with ServerFactory(config) as factory:
-        manager = factory.job_manager
-        for job in await manager.create_jobs("big", [b"x" * 4000] * 300):
-            manager.finish(job.job_id, b"", "me")
-        kept = await manager.create_job("big", "kept")
-        assert await manager.count_jobs("topic:big") == 301
-        before = size()
-        store = manager.store
-        assert isinstance(store, OurDBStore)
-        retention = Retention(manager, read_rules("done=/0"), factory.server.clock,
-                              lambda: store.db.compact(drop_deleted=True), compact_after=100)
-        assert await retention.round() == 300
-        while not retention.compactions:  # it waits until the index knows of the deletions
-            await retention.round()
-        assert size() < before / 4
-        assert [job.job_id for job in (await manager.search_jobs("topic:big"))[1]] == [kept.job_id]
-        assert manager.history(1, 9) == []
-    async with ServerFactory(config) as factory:
-        assert [job.job_id for job in (await factory.job_manager.search_jobs(""))[1]] == [kept.job_id]
+def test_whoever_makes_topics_without_end_does_not_flood_prometheus() -> None:
+    world = World()
+    metrics = Metrics()
+    world.manager.subscribe(metrics.on_job)
+    for number in range(MOST_TOPICS + 50):
+        ended(world, f"t{number}")
+    first = samples(exposition(metrics, world.manager.topics(), 0))
+    assert len({labels for name, labels in first if name == "heroredis_jobs_done_total"}) == MOST_TOPICS + 1
+    assert first["heroredis_jobs_done_total", 'topic=""'] == "50"
+    assert first["heroredis_jobs", 'topic="",state="done"'] == "50"
+    assert first["heroredis_job_run_seconds_count", 'topic=""'] == "50"
+    ended(world, "a-new-one")
+    later = samples(exposition(metrics, world.manager.topics(), 0))
+    assert first.keys() == later.keys()
+    assert all(float(later[key]) >= float(value) for key, value in first.items())
+    assert later["heroredis_jobs_done_total", 'topic=""'] == "51"
