@@ -41,7 +41,7 @@ class Recount:
 
     def add(self, job: Job) -> None:
         self.metrics.on_job(job)
-        if job.state == NEW:
+        if job.state == NEW and (job.version == 1 or job.job_id in self._ready):
             self._ready[job.job_id] = ready_at(job, self._ready.get(job.job_id, job.created_at))
         elif job.state == ACTIVE and not job.reason:
             ready = self._ready.get(job.job_id)
