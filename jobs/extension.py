@@ -41,6 +41,8 @@ from jobs.store import JobStore
 from jobs.worker import WorkerPool
 from ourdb import OurDB, OurDBError, StoreFull
 
+CAREFUL: Final = 100
+"""Jobs that are started with care after a crash."""
 RECHECK_MS: Final = 250
 """How soon a jump of the wall clock is noticed while jobs wait for their time."""
 logger = logging.getLogger("heroredis.jobs")
@@ -144,9 +146,12 @@ class JobsExtension(Extension):
     async def start(self) -> None:
         if self._keeper is not None:
             self._keeper.begin_counting()
-        live = self.manager.recover(self._handed_over())
+        handed_over = self._handed_over()
+        live = self.manager.recover(handed_over)
         if live:
             logger.info("%d unfinished jobs are back in line", live)
+            if handed_over is None:
+                self.pool.careful = CAREFUL
         self.pool.start()
         self._start_processes()
         self._arm()

@@ -6,6 +6,7 @@ A push wakes a worker at once; the poll interval is only the safety net.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import Final
 
@@ -62,7 +63,8 @@ class JobWorker:
                 pool.wake_another()
             self.job = job
             handler = pool.handlers.get(job.topic)
-            if handler is not None and handler.takes_job and pool.stack is None and not job.timeout_ms:
+            if handler is not None and handler.takes_job and pool.stack is None and not job.timeout_ms \
+                    and not pool.careful:
                 # The straight path: what _work does, without a coroutine of its own.
                 try:
                     result = result_bytes(await handler.function(job))
@@ -91,6 +93,8 @@ class JobWorker:
             self._pool.manager.give_back(job.job_id, self.name)
             return
         try:
+            if self._pool.careful:
+                await self._pool.started_on_disk()
             if self._pool.stack is not None:
                 result = result_bytes(await self._pool.stack.run(job, lambda given: self._call(handler, given)))
             elif handler.is_plain and not job.timeout_ms:
@@ -217,6 +221,9 @@ class WorkerPool:
         self.stopping = False
         self.quiet = False
         """No job is taken, running ones go on."""
+        self.careful = 0
+        """So many jobs begin only when their start is on disk: after a crash, in which one of them may have ended the
+        server. That is counted then, however soon it does so again."""
         self.workers: Final = [JobWorker(f"worker-{number}", self) for number in range(1, count + 1)]
         self._last_number = count
         self._poll_interval_s: Final = poll_interval_s
@@ -344,6 +351,11 @@ class WorkerPool:
             self.manager.store.commit()
             return job
         return None
+
+    async def started_on_disk(self) -> None:
+        self.careful -= 1
+        with contextlib.suppress(JobRefused):  # no reason for the job not to run, as without care
+            await self.manager.flushed()
 
     async def wait_for_work(self) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()

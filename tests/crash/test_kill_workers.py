@@ -93,6 +93,46 @@ def test_a_killed_server_leaves_no_worker_process(tmp_path: Path) -> None:
         must(time.monotonic() < deadline, "the worker process lives on")
 
 
+DEADLY = """
+import os, signal
+from jobs import Handlers, Job
+handlers = Handlers()
+
+@handlers.on("deadly")
+async def deadly(job: Job) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+@handlers.on("harmless")
+async def harmless(job: Job) -> str:
+    return "ok"
+"""
+
+
+def test_a_job_that_ends_the_server_at_once_is_set_aside(tmp_path: Path) -> None:
+    (tmp_path / "deadly.py").write_text(DEADLY)
+    server = ServerProcess(tmp_path, [*QUIET, "--handlers", str(tmp_path / "deadly.py")])
+    server.start()
+    with Client(f"unix://{server.unix_path}", attempts=1) as client, pytest.raises(ConnectionError):
+        job_id = client.create_job("deadly")
+        client.wait(job_id, PATIENCE_S)
+    server.kill()
+    for _ in range(4):  # the death that made the job known may have come before its start was on disk
+        try:
+            server.start()
+            with Client(f"unix://{server.unix_path}", attempts=1) as client:
+                client.wait(client.create_job("harmless"), PATIENCE_S)
+                poisoned = client.get_job(job_id)
+        except (RuntimeError, ConnectionError):
+            server.kill()
+        else:
+            break
+    else:
+        pytest.fail("the server is ended by the same job again and again")
+    server.stop()
+    assert poisoned is not None
+    assert (poisoned["state"], poisoned["reason"], poisoned["attempts"]) == ("error", "poison", 3)
+
+
 @pytest.mark.torture
 @pytest.mark.parametrize("seed", range(5))
 def test_worker_processes_for_long(tmp_path: Path, seed: int) -> None:
