@@ -145,7 +145,7 @@ class Admission:
             default_retries, default_backoff = self.defaults_of(topic)
             return Job(FORMAT, job_id, topic, NEW, "", given, None, None, None, 0, default_retries + 1,
                        DEFAULT_PRIORITY, now, 0, 0, 0, "", (), 1, now, by, "", 0, 0, 0, default_backoff)
-        run_at = max(options.run_at, now + options.delay_ms if options.delay_ms else 0)
+        run_at = now + options.delay_ms if options.delay_ms else options.run_at
         extra = self._extra(topic, options, now, run_at) if options.has_extra else None
         retries, backoff = options.retries, options.backoff
         if retries is None or not backoff:

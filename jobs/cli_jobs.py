@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from jobs.link import Link
-from jobs.table import JOB_HEAD, as_json, job_row, names, table, text_of, when
+from jobs.table import JOB_HEAD, as_json, cut, job_row, lines_of, names, table, text_of, when
 
 Namespace = argparse.Namespace
 TIMED_OUT: Final = 5
@@ -31,7 +31,8 @@ def add(verbs: Any, common: argparse.ArgumentParser, duration: Callable[[str], i
     create.add_argument("--retry", type=int, metavar="N", help="runs after the first failed one")
     for name in ("backoff", "unique", "idempotency", "meta"):
         create.add_argument(f"--{name}")
-    create.add_argument("--unique-ttl", type=duration, metavar="TIME")
+    for name in ("unique", "idempotency"):
+        create.add_argument(f"--{name}-ttl", type=duration, metavar="TIME", help=f"how long the {name} key is kept")
     create.add_argument("--tag", action="append", default=[])
     create.add_argument("--wait", type=duration, metavar="TIME", help="wait for its end")
     create.set_defaults(run=run_create)
@@ -66,7 +67,8 @@ def run_create(link: Link, given: Namespace) -> int:
     words: list[object] = ["JOB.CREATE", given.topic, sys.stdin.buffer.read() if given.params == "-" else given.params]
     for option, name in (("DELAY", "delay"), ("AT", "at"), ("PRIORITY", "priority"), ("RETRY", "retry"),
                          ("BACKOFF", "backoff"), ("TIMEOUT", "timeout"), ("EXPIRE", "expire"), ("UNIQUE", "unique"),
-                         ("TTL", "unique_ttl"), ("IDEMPOTENCY", "idempotency"), ("META", "meta")):
+                         ("TTL", "unique_ttl"), ("IDEMPOTENCY", "idempotency"),
+                         ("KEEP", "idempotency_ttl"), ("META", "meta")):
         value = getattr(given, name)
         if value is not None:
             words += [option, value]
@@ -113,14 +115,21 @@ def run_show(link: Link, given: Namespace) -> int:
         return 0
     width = max(len(name) for name in job)
     for name, value in job.items():
-        shown = f"{value}  {when(value)}" if name.endswith("_at") and value else text_of(value)
+        shown = f"{value}  {when(value)}" if name.endswith("_at") and value else lines_of(value, width + 2)
         print(f"{name.ljust(width)}  {shown}")
     rows = [[text_of(version["version"]), when(version["at"]), text_of(version["state"]),
-             text_of(version["reason"] or None), text_of(version["by"]), *_costs(version)] for version in versions]
-    print("\n" + table(("VERSION", "AT", "STATE", "REASON", "BY", "WAIT", "WALL", "CPU", "MEMORY"), rows))
+             text_of(version["reason"] or None), text_of(version["by"]), *_costs(version),
+             cut(text_of(_error_of(version)))] for version in versions]
+    print("\n" + table(("VERSION", "AT", "STATE", "REASON", "BY", "WAIT", "WALL", "CPU", "MEMORY", "ERROR"),
+                       rows))
     for line in lines:
         print(_log_line(line))
     return 0
+
+
+def _error_of(version: dict[str, Any]) -> object:
+    """What the attempt that this version ends has failed with."""
+    return version["error"] if version["reason"] == b"retry" or version["state"] == b"error" else None
 
 
 def _costs(version: dict[str, Any]) -> list[str]:

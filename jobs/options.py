@@ -77,6 +77,8 @@ class JobOptions:
 
     def check(self) -> None:
         """Raises BadOption and names the option and the fix."""
+        if self.delay_ms and self.run_at:
+            raise BadOption("give DELAY or AT, not both")
         _between("DELAY", self.delay_ms, 0, FAR_FUTURE_MS)
         _between("AT", self.run_at, 0, FAR_FUTURE_MS)
         _between("PRIORITY", self.priority, 0, 255)

@@ -64,9 +64,9 @@ def _create_words(*, delay: float = 0, run_at: datetime | float | None = None, p
         if seconds:
             words += [name, _milliseconds(seconds)]
     if priority is not None:
-        words += [b"PRIORITY", b"%d" % priority]
+        words += [b"PRIORITY", str(priority).encode()]
     if retries is not None:
-        words += [b"RETRY", b"%d" % retries]
+        words += [b"RETRY", str(retries).encode()]
     if backoff:
         words += [b"BACKOFF", backoff.encode()]
     if unique:

@@ -25,6 +25,15 @@ def text_of(value: object) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(value))
 
 
+def lines_of(value: object, indent: int) -> str:
+    """A value as it is, line by line, the later lines indented; other control characters made visible."""
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "backslashreplace")
+    if not isinstance(value, str):
+        return text_of(value)
+    return ("\n" + " " * indent).join(text_of(line) for line in value.rstrip("\n").split("\n"))
+
+
 def when(ms: object) -> str:
     """A moment in local time; a dash for "not yet"."""
     if not isinstance(ms, int) or ms <= 0:
@@ -82,7 +91,8 @@ def names(answer: Mapping[bytes, Any]) -> dict[str, Any]:
 
 def job_row(job: Mapping[str, Any]) -> list[str]:
     return [text_of(job["id"]), cut(text_of(job["topic"]), 30), text_of(job["state"]), text_of(job["reason"] or None),
-            text_of(job["attempts"]), when(job["created_at"]), when(job["ended_at"]), cut(text_of(job["params"]))]
+            text_of(job["attempts"]), when(job["created_at"]), when(job["run_at"] or job["ended_at"]),
+            cut(text_of(job["params"]))]
 
 
-JOB_HEAD: Final = ("ID", "TOPIC", "STATE", "REASON", "TRIES", "CREATED", "ENDED", "PARAMS")
+JOB_HEAD: Final = ("ID", "TOPIC", "STATE", "REASON", "TRIES", "CREATED", "DUE/ENDED", "PARAMS")

@@ -35,6 +35,7 @@ class NewJob(msgspec.Struct, forbid_unknown_fields=True):
     unique: str | None = None
     unique_ttl: float | None = None
     idempotency: str | None = None
+    idempotency_ttl: float | None = None
     tags: list[str] | None = None
     meta: dict[str, msgspec.Raw] | None = None
 

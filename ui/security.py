@@ -61,7 +61,8 @@ class Guard:
         if not self._own_host(request):
             return error_response(request, 421, "MISDIRECTED", "this server does not answer for that host name")
         if request.method not in SAFE_METHODS and not same_origin(request):
-            return error_response(request, 403, "CROSS_ORIGIN", "changes are accepted from this site only")
+            return error_response(request, 403, "CROSS_ORIGIN", "changes are accepted from this site only; "
+                                  "a program sends them with Content-Type: application/json")
         if not self.gate.closed or request.path in OPEN_PATHS or request.path.startswith("/static/"):
             return None
         return await self._login_refusal(request)

@@ -17,7 +17,7 @@ from heroredis.testing import ServerProcess
 from jobs.cli import main
 from jobs.completion import script
 from jobs.link import Place, default_url
-from jobs.table import table, text_of
+from jobs.table import table, text_of, when
 
 ROOT = Path(__file__).parents[2]
 Run = Callable[..., tuple[int, str, str]]
@@ -80,8 +80,21 @@ def test_a_failed_job_and_what_is_done_to_all_that_fit(run: Run) -> None:
     [job] = as_json(run("job", "list", "--json", "topic:broken"))["jobs"]
     run("job", "wait", str(job["id"]))
     status, printed, _ = run("job", "list", "topic:broken")
-    assert printed.splitlines()[0].split() == ["ID", "TOPIC", "STATE", "REASON", "TRIES", "CREATED", "ENDED", "PARAMS"]
+    assert printed.splitlines()[0].split() == [
+        "ID", "TOPIC", "STATE", "REASON", "TRIES", "CREATED", "DUE/ENDED", "PARAMS"]
     assert "broken" in printed.splitlines()[1]
+    page = run("job", "show", str(job["id"]))[1].splitlines()
+    assert any(line.startswith(" ") and "File " in line for line in page)
+    [head] = [number for number, line in enumerate(page) if line.startswith("VERSION")]
+    assert page[head].endswith("ERROR")
+    assert "it is \\x1b[31mbroken" in page[head + 1]
+
+
+def test_a_job_that_waits_for_its_next_attempt_shows_when_that_is(run: Run) -> None:
+    job_id = run("job", "create", "later", "--delay", "1h", "--idempotency", "k", "--idempotency-ttl", "5m")[1].strip()
+    assert run("job", "create", "later", "--idempotency", "k")[1].strip() == job_id
+    [job] = as_json(run("job", "list", "--json", "topic:later"))["jobs"]
+    assert when(job["run_at"]) in run("job", "list", "topic:later")[1]
 
 
 def test_refusals_have_their_own_status(run: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

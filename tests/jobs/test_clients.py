@@ -194,6 +194,9 @@ async def test_each_way_of_making_jobs_takes_the_same_options(factory: ServerFac
         assert await client.create_jobs("t", []) == []
         when = datetime(2040, 1, 1, tzinfo=UTC)
         [dated] = await client.create_jobs("t", [b"6"], run_at=when, unique=b"u", unique_ttl=5)
+        for wrong in ({"priority": 5.5}, {"retries": True}, {"delay": 1, "run_at": when}):
+            with pytest.raises(ClientError, match="ERR"):
+                await client.create_job("t", b"7", **wrong)
         with pytest.raises(TypeError, match="as a list"):
             await client.create_jobs("t", [b"7"], tags="x")
     assert ids == [1, 2, 3, 4, 5, 6]

@@ -226,7 +226,7 @@ def test_a_huge_error_is_cut_not_refused(world: World) -> None:
 
 @pytest.mark.parametrize("options", [
     {"unique": b"x" * 513}, {"idempotency": b"x" * 513}, {"unique_ttl_ms": 5}, {"expire_ms": -1},
-    {"idempotency": b"k", "idempotency_ms": 0},
+    {"idempotency": b"k", "idempotency_ms": 0}, {"delay_ms": 5, "run_at": 5},
 ])
 def test_options_that_cannot_be(world: World, options: dict[str, object]) -> None:
     with pytest.raises(BadOption):

@@ -61,6 +61,8 @@ async def test_create_with_options_and_search(site: Site) -> None:
     again = (await site.call("POST", "/api/jobs", {"topic": "x", "idempotency": "once"}))[1]
     assert (again["id"], again["job"]["state"], again["job"]["result"]) == (made["id"], "done", "sent")
     assert (await site.call("POST", "/api/jobs", {"topic": "other"}))[1] == {"id": 4}
+    status, answered = await site.call("POST", "/api/jobs", {"topic": "x", "delay": 5, "run_at": 2e9})
+    assert (status, answered["error"]["message"]) == (422, "give DELAY or AT, not both")
     assert await site.ids("ada or two") == [3, 1]
     assert await site.ids("topic:mail", count=2) == [3, 2]
     assert await site.ids("", at=1) == []
