@@ -51,10 +51,12 @@ torture: setup  ## long kill -9 rounds
 
 tools:
 	@missing=""; for t in redis-server redis-cli cadaver rclone litmus curl; do command -v $$t >/dev/null || missing="$$missing $$t"; done; \
+	command -v npm >/dev/null || missing="$$missing node"; \
 	if [ -n "$$missing" ]; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			(apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(DEBIAN)) >/dev/null 2>&1 \
 				|| echo "the Debian packages $(DEBIAN) could not all be installed; tests that need them are skipped"; \
+			command -v npm >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nodejs npm >/dev/null 2>&1 || true; \
 			command -v chromium >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null 2>&1 || true; \
 		else echo "missing test tools:$$missing (install the Debian packages $(DEBIAN)); their tests are skipped"; fi; fi
 

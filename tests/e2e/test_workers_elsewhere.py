@@ -42,9 +42,9 @@ def spawn() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Starts programs that end with the test."""
     started: list[subprocess.Popen[str]] = []
 
-    def start(*command: str) -> subprocess.Popen[str]:
+    def start(*command: str, **environment: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(command, cwd=ROOT, text=True, start_new_session=True, stdin=subprocess.DEVNULL,
-                                   env={**os.environ, "PYTHONPATH": str(ROOT)})
+                                   env={**os.environ, "PYTHONPATH": str(ROOT), **environment})
         started.append(process)
         return process
 
@@ -91,15 +91,25 @@ def test_a_killed_worker_loses_no_job(server: ServerProcess, spawn: Callable[...
     with Client(f"unix://{server.unix_path}") as client:
         first = spawn(*command)
         job_id = client.create_job("hold")
-        cursor, active = b"0", False
-        while not active:
-            cursor, events = client.execute("JOB.EVENTS", cursor, "BLOCK", 30_000)
-            active = any(event[b"state"] == b"active" for event in events)
-        first.kill()
+        killed_at_work(client, job_id, first)
         spawn(*command)
-        done(client, job_id)
-        states = [version["state"] for version in reversed(client.get_history(job_id))]
-        assert states == ["new", "active", "new", "active", "done"]
+        runs_again(client, job_id)
+
+
+def killed_at_work(client: Client, job_id: int, worker: subprocess.Popen[str]) -> None:
+    """kill -9 of a worker that has begun a job."""
+    cursor, active = b"0", False
+    while not active:
+        cursor, events = client.execute("JOB.EVENTS", cursor, "BLOCK", 30_000)
+        active = any(event[b"id"] == job_id and event[b"state"] == b"active" for event in events)
+    worker.kill()
+
+
+def runs_again(client: Client, job_id: int) -> dict[str, object]:
+    job = done(client, job_id)
+    states = [version["state"] for version in reversed(client.get_history(job_id))]
+    assert states == ["new", "active", "new", "active", "done"]
+    return job
 
 
 def test_a_worker_of_plain_redis_commands_in_the_shell(server: ServerProcess, redis_cli: str,
@@ -109,7 +119,20 @@ def test_a_worker_of_plain_redis_commands_in_the_shell(server: ServerProcess, re
         for number in range(2):
             result = done(client, client.create_job("letters", f"job {number}"))["result"]
             assert isinstance(result, bytes)
-            assert result.endswith(b" characters")
+            assert int(result) > 100
+
+
+def test_a_job_of_the_shell_worker_comes_back_when_that_is_killed(server: ServerProcess, redis_cli: str,
+                                                                  spawn: Callable[..., subprocess.Popen[str]]) -> None:
+    command = ("sh", "examples/plain_worker.sh", "letters", "-s", server.unix_path)
+    with Client(f"unix://{server.unix_path}") as client:
+        job_id = client.create_job("letters")
+        killed_at_work(client, job_id, spawn(*command, WORK="sleep 600"))
+        spawn(*command, WORK='read -r job; case $job in *odd*) exit 3;; esac; echo "it\'s \\"done\\""')
+        assert runs_again(client, job_id)["result"] == b"its done"
+        failed = client.wait(client.create_job("letters", "odd"), 60)
+        assert failed is not None
+        assert (failed["state"], failed["error"]) == ("error", b"exit status 3")
 
 
 def test_a_worker_of_plain_redis_commands_in_node(server: ServerProcess, ioredis_folder: Path,
@@ -119,6 +142,11 @@ def test_a_worker_of_plain_redis_commands_in_node(server: ServerProcess, ioredis
     spawn(need("node"), str(script), "letters", server.unix_path)
     with Client(f"unix://{server.unix_path}") as client:
         assert done(client, client.create_job("letters", "seven77"))["result"] == b'{"length":7}'
+        job_id = client.create_job("slow", "four")
+        command = (need("node"), str(script), "slow", server.unix_path)
+        killed_at_work(client, job_id, spawn(*command, WORK_MS="600000"))
+        spawn(*command)
+        assert runs_again(client, job_id)["result"] == b'{"length":4}'
 
 
 def test_the_example_with_the_client(server: ServerProcess) -> None:
