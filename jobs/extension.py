@@ -121,6 +121,8 @@ class JobsExtension(Extension):
         self._manager = manager
         self._pool = WorkerPool(manager, self._handlers.part(False), self._workers, self._poll_interval_s,
                                 self._stuck_ms)
+        self._pool.watchdog.limit_ms = self._limit_ms
+        manager.gauges = self._gauges
         feed = Feed(store, core.commits.when_done, lambda: self._follow(feed), self._in_thread,
                     lambda: core.signal(EVENTS))
         self._feed = manager.feed = feed
@@ -283,6 +285,16 @@ class JobsExtension(Extension):
     def _schedule_topic(self, name: bytes) -> str | None:
         note = self.manager.schedules.get(name.decode("utf-8", "replace"))
         return None if note is None else note.topic
+
+    def _limit_ms(self, job: Job) -> int:
+        """The timeout of an attempt: its own, else the handler's."""
+        handler = self._handlers.get(job.topic)
+        return job.timeout_ms or (0 if handler is None else round(handler.timeout * 1000))
+
+    def _gauges(self) -> list[tuple[str, str, int]]:
+        watchdog = self.pool.watchdog
+        return [("jobs_stuck", "Attempts that run far too long", watchdog.stuck_now),
+                ("jobs_blocked_loop", "How often a handler has held the loop since the start", watchdog.blocked)]
 
     def _topic_of(self, job_id: int) -> str | None:
         job = self.manager.find(job_id)

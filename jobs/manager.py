@@ -50,6 +50,8 @@ class JobManager(Steering):
         self.search: Final = Search(self.find, self.history, lambda: self.store.next_id() - 1, clock)
         self.blocking: Blocking | None = None
         """The connections that wait for something, where there are any."""
+        self.gauges: Callable[[], list[tuple[str, str, int]]] = list
+        """What a server adds to the metrics: names, what they are, values."""
         self._ends: Final[dict[int, list[asyncio.Future[None]]]] = {}
         self._awaited: Committing | None = None
         self._awaiting: list[asyncio.Future[None]] = []
@@ -349,7 +351,8 @@ class JobManager(Steering):
     def metrics_text(self) -> str:
         """All metrics as Prometheus reads them."""
         indexer = self.search.indexer
-        return exposition(self.metrics, self.topics(), len(self.live), -1 if indexer is None else indexer.behind)
+        return exposition(self.metrics, self.topics(), len(self.live), -1 if indexer is None else indexer.behind,
+                          self.gauges())
 
     async def search_jobs(self, query: str, cursor: int = 0, count: int = 50) -> tuple[int, list[Job]]:
         """Jobs that fit a query (docs/query.md), newest first, as list_jobs. Raises QueryError, Refused."""

@@ -267,8 +267,10 @@ def _bounded(metrics: Metrics, counts: Mapping[str, Counts]) -> tuple[dict[str, 
     return series, held
 
 
-def exposition(metrics: Metrics, all_counts: Mapping[str, Counts], live: int, behind: int = -1) -> str:
-    """The text that Prometheus reads (format 0.0.4). `behind` -1 = there is no index."""
+def exposition(metrics: Metrics, all_counts: Mapping[str, Counts], live: int, behind: int = -1,
+               gauges: Sequence[tuple[str, str, int]] = ()) -> str:
+    """The text that Prometheus reads (format 0.0.4). `behind` -1 = there is no index; `gauges` are further ones, each
+    with its name, what it is, and its value."""
     series, counts = _bounded(metrics, all_counts)
     lines = ["# HELP heroredis_jobs Jobs in each state.", "# TYPE heroredis_jobs gauge"]
     for topic, held in counts.items():
@@ -287,6 +289,8 @@ def exposition(metrics: Metrics, all_counts: Mapping[str, Counts], live: int, be
     lines += _gauge("jobs_live", "Jobs that wait or run", live)
     if behind >= 0:
         lines += _gauge("jobs_index_behind", "Records of the log that the job index does not know yet", behind)
+    for name, text, value in gauges:
+        lines += _gauge(name, text, value)
     return "\n".join(lines) + "\n"
 
 

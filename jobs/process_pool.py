@@ -230,7 +230,8 @@ class ProcessPool:
         is_innocent = worker.reason == Reason.CANCELLED or (is_asked and not worker.verdict)
         if not is_innocent:
             said = "" if worker.has_worked else "".join(f"\n    {line}" for line in worker.output)
-            logger.warning("worker process %s (pid %d) has ended: %s%s", worker.name, worker.process.pid,
+            job_said = f" on job {held[0].job_id} of topic {held[0].topic}" if held else ""
+            logger.warning("worker process %s (pid %d) has ended%s: %s%s", worker.name, worker.process.pid, job_said,
                            worker.verdict or described(status), said, extra=facts_of(held[0]) if held else {})
         for job in reversed(held if is_innocent else held[1:]):
             self.employer.give_back(job, worker.name)

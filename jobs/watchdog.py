@@ -39,6 +39,8 @@ class Watchdog:
         """How often a handler has held the loop."""
         self.stuck = 0
         """How many attempts have run far too long."""
+        self.limit_ms: Callable[[Job], int] = lambda job: job.timeout_ms
+        """How long an attempt may take at most, 0 = it has no limit."""
         self._codes: Final = codes
         self._running: Final = running
         self._stuck_ms: Final = stuck_ms
@@ -53,6 +55,11 @@ class Watchdog:
         self._thread: threading.Thread | None = None
         self._loop_thread = threading.get_ident()
         self._stop: Final = threading.Event()
+
+    @property
+    def stuck_now(self) -> int:
+        """How many of them run still."""
+        return len(self._reported)
 
     def start(self) -> None:
         """Called on the loop."""
@@ -104,7 +111,7 @@ class Watchdog:
         for worker, job in running:
             ran_ms = now_ms - job.started_at
             name = (job.job_id, job.version)
-            if ran_ms >= self._stuck_ms + job.timeout_ms and name not in self._reported:
+            if ran_ms >= self._stuck_ms + self.limit_ms(job) and name not in self._reported:
                 self._reported.add(name)
                 self.stuck += 1
                 logger.warning("job %d of topic %s has run for %d s on %s and may be stuck; JOB.CANCEL %d ends it",

@@ -213,4 +213,5 @@ async def test_metrics(site: Site) -> None:
         assert answered.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert 'heroredis_jobs_created_total{topic="t"} 1\n' in text
     assert 'heroredis_jobs{topic="t",state="new"} 1\n' in text
+    assert "\nheroredis_jobs_stuck 0\n" in text
     assert (await site.call("GET", "/api/topics/t/details"))[1]["created_total"] == 1

@@ -340,3 +340,22 @@ def test_jobs_that_run_elsewhere_are_reported_too_with_their_facts(caplog: pytes
     said = [(vars(record)["job_id"], vars(record)["topic"], vars(record)["worker"]) for record in caplog.records]
     assert said == [(by_connection.job_id, "t", "far"), (by_lease.job_id, "t", "leased")]
     assert world.state(waiting.job_id) == ("new", "")
+
+
+@pytest.mark.parametrize(("topic", "own_ms", "alarm_ms"), [
+    ("slow", 0, 31_000), ("slow", 5_000, 6_000), ("plain", 0, 1_000), ("far", 0, 61_000), ("unknown", 0, 1_000)])
+def test_the_alarm_leaves_a_handler_its_timeout(topic: str, own_ms: int, alarm_ms: int) -> None:
+    handlers = Handlers()
+    handlers.on("slow", timeout=30)(lambda job: None)
+    handlers.on("far", timeout=60, isolation="process")(lambda job: None)
+    handlers.on("plain")(lambda job: None)
+    server = Server(ManualClock(1_000_000))
+    jobs = JobsExtension(path=Path("unused"), durability="always", workers=1, poll_interval_s=1, handlers=handlers,
+                         stuck_ms=1_000, open_store=MemoryStore)
+    server.add_extension(jobs)
+    job = Job(job_id=1, topic=topic, started_at=1, timeout_ms=own_ms)
+    jobs.pool.workers[0].job = job
+    for now_ms, expected in ((alarm_ms, 0), (alarm_ms + 1, 1)):
+        jobs.pool.watchdog.check_stuck(now_ms)
+        assert jobs.pool.watchdog.stuck_now == expected
+    assert ("jobs_stuck", "Attempts that run far too long", 1) in jobs.manager.gauges()
