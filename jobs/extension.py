@@ -297,8 +297,12 @@ class JobsExtension(Extension):
                 ("jobs_blocked_loop", "How often a handler has held the loop since the start", watchdog.blocked)]
 
     def _topic_of(self, job_id: int) -> str | None:
+        """Of a deleted job too: its history can still be read."""
         job = self.manager.find(job_id)
-        return None if job is None else job.topic
+        if job is not None:
+            return job.topic
+        versions = self.manager.history(job_id, 1)
+        return versions[0].topic if versions else None
 
     def exec_begins(self) -> None:
         self.manager.store.begin()

@@ -63,6 +63,8 @@ class JobIndex:
     def __init__(self, folder: Path, few: int = FEW) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.path: Final = folder / FILE
+        if self.path.is_dir():
+            raise sqlite3.DatabaseError(f"{self.path} is a folder")
         self._db: Final = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         self._few: Final = few
         self._deadline = 0.0
@@ -82,7 +84,7 @@ class JobIndex:
             db.executescript("BEGIN;" + _SCHEMA + f"INSERT INTO meta VALUES('format', {FORMAT}), ('lsn', 0); COMMIT;")
         [check] = db.execute("PRAGMA quick_check(1)").fetchone()
         if check != "ok":
-            raise sqlite3.DatabaseError(check)
+            raise sqlite3.DatabaseError(check.splitlines()[-1])
         facts = dict(db.execute("SELECT key, value FROM meta"))
         if facts.get("format") != FORMAT:
             raise sqlite3.DatabaseError(f"format {facts.get('format')}")
@@ -102,8 +104,13 @@ class JobIndex:
 
     @classmethod
     def remove(cls, folder: Path) -> None:
+        """A folder in the place of a file is not ours: it is put aside. OSError when that cannot be done."""
         for ending in ("", "-wal", "-shm"):
-            (folder / (FILE + ending)).unlink(missing_ok=True)
+            path = folder / (FILE + ending)
+            if path.is_dir() and not path.is_symlink():
+                path.rename(folder / f"{path.name}.aside-{time.time_ns()}")
+            else:
+                path.unlink(missing_ok=True)
 
     # Filling
 

@@ -152,7 +152,9 @@ class Indexer:
         except (sqlite3.DatabaseError, TooOld) as error:
             self._throw_away(str(error))
             return True
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            self._set_problem(self._advice(error))
+        except ValueError as error:
             self._set_problem(str(error))
         except Exception as error:
             logger.exception("the job index has failed")
@@ -171,8 +173,15 @@ class Indexer:
     def _throw_away(self, why: str) -> None:
         logger.warning("the job index is built again: %s", why)
         self._close()
-        JobIndex.remove(self._folder)
         self._known = 0
+        try:
+            JobIndex.remove(self._folder)
+        except OSError as error:
+            self.problem = self.problem or self._advice(error)
+            logger.error("the job index cannot be built again: %s", self.problem)
+
+    def _advice(self, error: OSError) -> str:
+        return f"{error}; make {self._folder} a folder that the server may write to"
 
     def _close(self) -> None:
         index, self._index = self._index, None
@@ -232,6 +241,9 @@ class Indexer:
                 return
             except sqlite3.DatabaseError as error:
                 self._throw_away(str(error))
+            except OSError as error:
+                task.answer.set_exception(Refused(f"index: {self._advice(error)}"))
+                return
             except Exception as error:
                 task.answer.set_exception(error)
                 return

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from jobs.errors import Refused
 from jobs.index import JobIndex
 from jobs.index_feed import OurDBFeed
-from jobs.indexer import Indexer
+from jobs.indexer import MAX_FAILURES, Indexer
 from jobs.job import Job, encode, replace
 from jobs.query import Not, Or, Query, both
 from jobs.query_parser import parse
@@ -156,6 +157,10 @@ def damage(path: Path, how: str) -> None:
             file.write(random.Random(1).randbytes(size - 4096))
     elif how == "no database":
         path.write_bytes(b"something else entirely" * 1000)
+    elif how == "a folder":
+        path.unlink()
+        path.mkdir()
+        (path / "mine").write_text("keep me")
     else:
         other = sqlite3.connect(path)
         other.execute("UPDATE meta SET value = 1000000 WHERE key = 'lsn'")
@@ -163,7 +168,7 @@ def damage(path: Path, how: str) -> None:
         other.close()
 
 
-@pytest.mark.parametrize("how", ["gone", "cut", "noise", "no database", "another store's"])
+@pytest.mark.parametrize("how", ["gone", "cut", "noise", "no database", "a folder", "another store's"])
 def test_a_damaged_index_is_built_again(world: World, how: str) -> None:
     fill(world)
     assert len(world.ids("text")) == 50
@@ -174,6 +179,25 @@ def test_a_damaged_index_is_built_again(world: World, how: str) -> None:
     world.indexer.start()
     assert (len(world.ids("text")), len(world.ids("topic:odd"))) == (50, 25)
     assert world.indexer.rebuilt == 1
+    assert [path.read_text() for path in world.folder.rglob("mine")] == (["keep me"] if how == "a folder" else [])
+
+
+def test_an_index_that_nobody_can_build_says_why_and_is_there_as_soon_as_it_can_be(world: World) -> None:
+    fill(world)
+    world.close()
+    folder = world.folder / "index"
+    folder.rename(world.folder / "elsewhere")
+    folder.write_text("a file where a folder should be")
+    world.db = OurDB(world.folder / "db", durability="no")
+    world.indexer = Indexer(folder, OurDBFeed(world.db), 0.01)
+    world.indexer.start()
+    for _ in range(2 * MAX_FAILURES):
+        with pytest.raises(Refused, match=r"index.* is not|File exists.*; make .*index a folder that the server may"):
+            world.ids("text")
+    assert world.indexer.problem.endswith("index a folder that the server may write to")
+    folder.unlink()
+    assert len(world.ids("text")) == 50
+    assert world.indexer.problem == ""
 
 
 def test_a_file_deleted_while_it_is_open_is_built_again(world: World) -> None:
