@@ -59,6 +59,48 @@ async def test_what_is_not_as_wanted_is_told() -> None:
         bench.refute_enqueued("greet")
 
 
+async def test_what_is_enqueued_is_described_by_what_matters() -> None:
+    bench = JobBench(handlers)
+    await bench.manager.create_job("greet", {"to": "Ada", "lang": {"main": "en"}, "n": 1}, tags=["vip", "eu"],
+                                   priority=5, delay=60)
+    await bench.manager.create_job("greet", "no object")
+    for wanted in ({"containing": {"to": "Ada"}}, {"containing": {"n": 1, "lang": {"main": "en"}}}, {"tags": ["eu"]},
+                   {"priority": 5}, {"delay": 60}, {"containing": {}, "tags": ["vip", "eu"], "priority": 5}):
+        [found] = bench.assert_enqueued("greet", **wanted)
+        assert found.job_id == 1
+    for other in ({"containing": {"to": "Bob"}}, {"containing": {"cc": None}}, {"tags": ["us"]}, {"priority": 6},
+                  {"delay": 59.999}):
+        bench.refute_enqueued("greet", **other)
+        with pytest.raises(AssertionError, match=r"enqueued is: greet .* in 60 s tags vip,eu, greet b'no object'"):
+            bench.assert_enqueued("greet", **other)
+    bench.assert_enqueued("greet", delay=0, count=1)
+    bench.assert_enqueued("greet", count=2)
+
+
+async def test_one_handler_is_performed_by_itself() -> None:
+    bench = JobBench(handlers)
+    await bench.manager.create_job("greet", "waits")
+    job = await bench.perform("greet", "Ada", tags=["vip"])
+    assert (job.state, job.result, job.tags) == ("done", b"Hello, Ada", ("vip",))
+    assert [one.params for one in bench.enqueued()] == [b"waits"]
+    failed = await bench.perform("flaky")
+    assert (failed.state, failed.reason, failed.error) == ("new", "retry", b"ConnectionError: not yet")
+    with pytest.raises(LookupError, match=r"topic nobody has no handler; there are flaky, greet, later"):
+        await bench.perform("nobody")
+
+
+async def test_a_failure_may_fail_the_test() -> None:
+    bench = JobBench(handlers)
+    with pytest.raises(AssertionError, match=r"(?s)job 1 of flaky with params b'x' failed \(retry\): ConnectionError: "
+                       r"not yet\nTraceback .*raise ConnectionError"):
+        await bench.perform("flaky", "x", raising=True)
+    with pytest.raises(AssertionError, match="not yet"):
+        await bench.advance(1, raising=True)
+    assert [job.state for job in await bench.advance(60, raising=True)] == ["done"]
+    await bench.manager.create_job("later", "discard")
+    assert [job.reason for job in await bench.drain(raising=True)] == ["discarded"]
+
+
 async def test_retries_happen_in_virtual_time() -> None:
     bench = JobBench(handlers)
     job = await bench.manager.create_job("flaky")
