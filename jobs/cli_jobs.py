@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -17,6 +18,8 @@ FAILED: Final = 6
 NOT_FOUND: Final = 3
 PAGE: Final = 500
 FOLLOW_MS: Final = 2000
+ENDS: Final = (b"done", b"error")
+Line = tuple[int, bytes | None, int | None]
 
 
 def add(verbs: Any, common: argparse.ArgumentParser, duration: Callable[[str], int]) -> None:
@@ -184,12 +187,17 @@ def _awaited(link: Link, job_id: int, timeout_ms: int, as_machine: bool) -> int:
 
 
 def run_tail(link: Link, given: Namespace) -> int:
+    """Follows from a cursor that is older than what it looks at first: nothing falls between, and what stands in both
+    is printed once."""
     cursor = link.call("JOB.EVENTS", "$")[0]
+    printed: Counter[Line] = Counter()
     if given.id is not None:
-        for line in link.call("JOB.LOGS", given.id):
-            _print_event(names(line), given.json)
         job = names(link.call("JOB.GET", given.id) or {})
-        if job.get("state") in (b"done", b"error"):
+        for line in map(names, link.call("JOB.LOGS", given.id)):
+            printed[_line(line)] += 1
+            _print_event(line, given.json)
+        if job.get("state") in ENDS:
+            _print_end(names(link.call("JOB.HISTORY", given.id, "COUNT", 1)[0]), given.json)
             return 0
     while True:
         cursor, events = link.call("JOB.EVENTS", cursor, "BLOCK", FOLLOW_MS)
@@ -199,9 +207,27 @@ def run_tail(link: Link, given: Namespace) -> int:
             if given.id is None:
                 _print_event(event, given.json)
             elif event["id"] == given.id:
+                if printed[_line(event)]:
+                    printed[_line(event)] -= 1
+                    continue
                 _print_event(event, given.json)
-                if event.get("state") in (b"done", b"error") or event["event"] == b"deleted":
+                if event.get("state") in ENDS or event["event"] == b"deleted":
                     return 0
+
+
+def _line(found: dict[str, Any]) -> Line:
+    """What tells one line of a job's log from another."""
+    return found["at"], found.get("line"), found.get("percent")
+
+
+def _print_end(version: dict[str, Any], as_machine: bool) -> None:
+    """How a job has ended that is over before anybody follows it."""
+    if as_machine:
+        print(as_json({name: version[name] for name in ("at", "id", "topic", "state", "reason", "by")}), flush=True)
+    else:
+        how = " ".join(text_of(version[name]) for name in ("state", "reason") if version[name])
+        print(f"{when(version['at'])}  {text_of(version['id']):>8}  {text_of(version['topic'])}  {how}"
+              f"  by {text_of(version['by'])}", flush=True)
 
 
 def _log_line(line: dict[str, Any]) -> str:

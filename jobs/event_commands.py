@@ -11,6 +11,8 @@ from jobs.errors import BadOption
 from jobs.feed import Event, Feed
 
 TOKEN: Final = ("events", "", "")
+WITH_LINE: Final = ("log", "progress", "schedule")
+"""Events that have a line, which may be empty."""
 MAX_EVENTS: Final = 10_000
 DEFAULT_EVENTS: Final = 100
 
@@ -53,6 +55,6 @@ def event_map(event: Event) -> Map:
     if job is not None:
         pairs += [(b"state", job.state), (b"reason", job.reason), (b"version", job.version),
                   (b"attempts", job.attempts), (b"worker", job.worker)]
-    if event.line or event.percent >= 0:
+    if event.event in WITH_LINE:
         pairs += [(b"line", event.line), (b"percent", None if event.percent < 0 else event.percent)]
     return Map(pairs)

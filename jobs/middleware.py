@@ -6,8 +6,6 @@ The first one added is the outermost: it sees a new job or a run first, and its 
 from __future__ import annotations
 
 import contextvars
-import re
-import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -18,9 +16,9 @@ import msgspec
 from heroredis.extension import Committing
 from jobs.job import Job
 from jobs.options import JobOptions
+from jobs.trace import TRACE, child, current, traceparent
 
-TRACE: Final = "traceparent"
-_TRACE: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+__all__ = ["Create", "Middleware", "NewJobs", "Run", "RunInThread", "Stack", "Tracing", "traceparent"]
 
 
 @dataclass(slots=True)
@@ -108,18 +106,11 @@ def _run(one: Middleware, go_on: Run, job: Job) -> Awaitable[Any]:
     return one.run(job, go_on)
 
 
-_current: Final = contextvars.ContextVar(TRACE, default="")
-
-
-def traceparent() -> str:
-    """The trace context (W3C) of the running job, for what the handler calls; empty outside of one."""
-    return _current.get()
-
-
 class Tracing(Middleware):
     """Carries the W3C trace context from who creates a job to the job's run, in the field `traceparent` of its META.
 
-    A job that is created while another runs belongs to the same trace; otherwise it begins one."""
+    A job that is created while another runs belongs to the same trace, also when `jobs.client` creates it, in a worker
+    process or on another machine; otherwise it begins one."""
 
     def create(self, new: NewJobs, go_on: Create) -> Sequence[Job]:
         try:
@@ -127,16 +118,16 @@ class Tracing(Middleware):
         except (msgspec.DecodeError, RecursionError):
             return go_on(new)  # where it is refused
         if TRACE not in meta:
-            meta[TRACE] = msgspec.Raw(msgspec.json.encode(_child(_current.get())))
+            meta[TRACE] = msgspec.Raw(msgspec.json.encode(child(current.get())))
             new.options = replace(new.options, meta=msgspec.json.encode(meta))
         return go_on(new)
 
     async def run(self, job: Job, go_on: Run) -> Any:
-        token = _current.set(_child(_of(job)))
+        token = current.set(child(_of(job)))
         try:
             return await go_on(job)
         finally:
-            _current.reset(token)
+            current.reset(token)
 
 
 def _of(job: Job) -> str:
@@ -145,10 +136,3 @@ def _of(job: Job) -> str:
     except (msgspec.DecodeError, AttributeError):
         return ""
     return found if isinstance(found, str) else ""
-
-
-def _child(parent: str) -> str:
-    """A new span of the parent's trace, or of a new one."""
-    if not _TRACE.fullmatch(parent):
-        return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
-    return f"{parent[:36]}{secrets.token_hex(8)}{parent[52:]}"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 
+from jobs.trace import with_trace
 from jobs.wire import as_bytes, as_text
 
 T = TypeVar("T")
@@ -79,6 +80,7 @@ def _create_words(*, delay: float = 0, run_at: datetime | float | None = None, p
             words += [b"KEEP", _milliseconds(idempotency_ttl)]
     for tag in tags:
         words += [b"TAG", tag.encode()]
+    meta = with_trace(meta)
     if meta is not None:
         words += [b"META", as_bytes(meta)]
     return words

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +17,7 @@ import redis
 
 from heroredis.testing import ServerProcess
 from jobs.cli import main
+from jobs.cli_jobs import run_tail
 from jobs.completion import script
 from jobs.link import Place, default_url
 from jobs.table import table, text_of, when
@@ -185,6 +188,38 @@ def test_the_tail_of_a_job_ends_with_its_deletion(run: Run, server: ServerProces
             pass
         run("job", "delete", str(job_id))
         assert follower.wait(20) == 0
+
+
+def test_the_tail_of_a_job_that_has_ended_tells_how(run: Run) -> None:
+    job_id = run("job", "create", "broken", "x")[1].strip()
+    run("job", "wait", job_id)
+    assert re.fullmatch(rf"\S+ \S+ +{job_id}  broken  error dead  by worker-\d\n", run("job", "tail", job_id)[1])
+    told = as_json(run("job", "tail", "--json", job_id))
+    assert (told["id"], told["state"], told["reason"]) == (int(job_id), "error", "dead")
+
+
+def test_lines_that_come_while_a_tail_begins_are_told_once(capfd: pytest.CaptureFixture[str]) -> None:
+    def line(at: int, text: bytes, **more: object) -> dict[bytes, object]:
+        return {b"at": at, b"line": text, b"percent": None, **{name.encode(): value for name, value in more.items()}}
+
+    def event(seq: int, at: int, text: bytes, number: int = 7) -> dict[bytes, object]:
+        return line(at, text, seq=seq, event=b"log", id=number, topic=b"", by=b"w")
+
+    end = {b"seq": 9, b"at": 6, b"event": b"completed", b"id": 7, b"topic": b"t", b"by": b"w", b"state": b"done"}
+    answers = {"$": [b"4", []], "JOB.GET": {b"state": b"active"},
+               "JOB.LOGS": [line(1, b"old"), line(2, b"same"), line(2, b"same"), line(3, b"both")],
+               b"4": [b"6", [event(5, 2, b"same"), event(6, 3, b"both")]],
+               b"6": [b"9", [event(7, 4, b"new"), event(8, 3, b"both", 8), event(8, 3, b"both"), end]]}
+
+    class Told:
+        def call(self, *words: object) -> object:
+            return answers[words[1] if words[0] == "JOB.EVENTS" else words[0]]  # type: ignore[index]
+
+    given = argparse.Namespace(id=7, json=True, topic=None)
+    assert run_tail(Told(), given) == 0  # type: ignore[arg-type]
+    shown = [json.loads(row) for row in capfd.readouterr().out.splitlines()]
+    assert [row.get("line", row.get("event")) for row in shown] == [
+        "old", "same", "same", "both", "new", "both", "completed"]
 
 
 def test_where_it_connects_to(tmp_path: Path) -> None:

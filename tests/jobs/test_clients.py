@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 import signal
 import socket
 import threading
@@ -20,9 +21,26 @@ from jobs import requests as requests_
 from jobs.client import AsyncClient, Client, ClientError, NotConnected, OutcomeUnknown
 from jobs.manager import JobManager
 from jobs.remote_worker import RemoteWorker
+from jobs.trace import current
 from jobs.wire import parse_url
 
 handlers = Handlers()
+
+
+def test_a_request_carries_the_trace_of_the_running_job() -> None:
+    assert b"META" not in requests_.create("t", b"").words
+    token = current.set(f"00-{'a' * 32}-{'b' * 16}-01")
+    try:
+        for meta in (None, {"a": 1}):
+            [*_, name, value] = requests_.create("t", b"", meta=meta).words
+            assert name == b"META"
+            assert json.loads(value)["traceparent"].startswith(f"00-{'a' * 32}-")
+        [*_, value] = requests_.create_many("t", [b""], meta={"traceparent": "mine"}).words
+        assert value == b'{"traceparent":"mine"}'
+        [*_, value] = requests_.create("t", b"", meta='{"said": "all"}').words
+        assert value == b'{"said": "all"}'
+    finally:
+        current.reset(token)
 
 
 @handlers.on("upper")

@@ -120,3 +120,13 @@ def test_a_cursor_behind_a_compaction_is_refused(tmp_path: Path) -> None:
     assert fresh.error("JOB.EVENTS", 1).startswith("TOOOLD ")
     assert [name for name, _ in events(fresh.call("JOB.EVENTS", 0))] == [b"created", b"cancelled", b"cancelled"]
     db.close()
+
+
+def test_an_empty_line_is_a_line() -> None:
+    caller = Desk().caller()
+    caller.call("JOB.CREATE", "t", "")
+    caller.call("JOB.FETCH", 1, 0, "t")
+    caller.call("JOB.LOG", 1, "")
+    caller.call("JOB.PROGRESS", 1, 5)
+    _, events = caller.call("JOB.EVENTS", 0)
+    assert [(event[b"line"], event[b"percent"]) for event in map(as_map, events[-2:])] == [(b"", None), (b"", 5)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -129,8 +130,21 @@ async def test_middleware_is_around_handlers_of_a_remote_worker(factory: ServerF
         job = await ended(factory, await factory.job_manager.create_job(topic, meta={"traceparent": trace}))
         assert job.result is not None
         assert job.result.decode().startswith(f"{before}00-{'a' * 32}-")
+    await goes_on(factory, tmp_path, f"00-{'a' * 32}-{'b' * 16}-00")
     worker.stop()
     await task
+
+
+async def goes_on(factory: ServerFactory, tmp_path: Path, trace: str) -> None:
+    """A job that a handler creates through a client belongs to the trace of its own job."""
+    manager = factory.job_manager
+    job = await ended(factory, await manager.create_job("onward", f"unix://{tmp_path}/s", meta={"traceparent": trace}))
+    assert job.result is not None, job.error
+    made = await manager.get_job(int(re.sub(rb"\D", b"", job.result)))
+    assert made is not None
+    meta = json.loads(made.meta)
+    assert (meta["mine"], meta["traceparent"][:36], meta["traceparent"][-2:]) == (1, trace[:36], trace[-2:])
+    assert meta["traceparent"][36:52] != trace[36:52]
 
 
 async def test_middleware_is_around_handlers_in_worker_processes(tmp_path: Path) -> None:
@@ -140,6 +154,7 @@ async def test_middleware_is_around_handlers_in_worker_processes(tmp_path: Path)
             trace = json.loads(job.meta)["traceparent"]
             assert job.result is not None
             assert job.result.decode().startswith(f"{before}{trace[:35]}")
+        await goes_on(factory, tmp_path, f"00-{'c' * 32}-{'d' * 16}-01")
 
 
 @pytest.mark.parametrize(("options", "said"), [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jobs import Handlers, Job
+from jobs.client import Client
 from jobs.middleware import Middleware, Run, RunInThread, Tracing, traceparent
 
 handlers = Handlers()
@@ -30,3 +31,10 @@ def plain(job: Job) -> str:
 @handlers.on("coroutine", isolation="process")
 async def coroutine(job: Job) -> str:
     return traceparent()
+
+
+@handlers.on("onward", isolation="process")
+def onward(job: Job) -> str:
+    """Creates a job through a client of the server whose address the params are."""
+    with Client(job.text) as client:
+        return str(client.create_job("elsewhere", meta={"mine": 1}))
