@@ -37,7 +37,11 @@ def add(groups: Any, common: argparse.ArgumentParser, duration: Callable[[str], 
     made.add_argument("--missed", choices=("skip", "once", "all"))
     made.add_argument("--priority", type=int, metavar="0-255")
     made.add_argument("--retry", type=int, metavar="N")
-    made.add_argument("--timeout", type=duration, metavar="TIME")
+    for name in ("timeout", "expire"):
+        made.add_argument(f"--{name}", type=duration, metavar="TIME")
+    for name in ("backoff", "meta"):
+        made.add_argument(f"--{name}")
+    made.add_argument("--start", type=int, metavar="MS", help="no run before this Unix time in ms")
     made.add_argument("--tag", action="append", default=[])
     made.add_argument("--paused", action="store_true")
     made.set_defaults(run=run_set)
@@ -68,15 +72,16 @@ def run_schedules(link: Link, given: Namespace) -> int:
         print(as_json(found))
         return 0
     rows = [[text_of(one["name"]), text_of(one["topic"]),
-             text_of(one["cron"]) if one["cron"] else f"every {one['every']} ms", when(one["next_at"]),
-             when(one["last_at"]), text_of(one["runs"]), "paused" if one["paused"] else ""] for one in found]
-    print(table(("NAME", "TOPIC", "WHEN", "NEXT", "LAST", "RUNS", ""), rows) if rows else "no schedules")
+             f"{text_of(one['cron'])} {text_of(one['timezone'])}" if one["cron"] else f"every {one['every']} ms",
+             text_of(one["missed"]), when(one["next_at"]), when(one["last_at"]), text_of(one["runs"]),
+             "paused" if one["paused"] else ""] for one in found]
+    print(table(("NAME", "TOPIC", "WHEN", "MISSED", "NEXT", "LAST", "RUNS", ""), rows) if rows else "no schedules")
     return 0
 
 
 def run_set(link: Link, given: Namespace) -> int:
     words: list[object] = ["JOB.SCHEDULE", "SET", given.name, given.topic, given.params]
-    for name in ("cron", "every", "tz", "missed", "priority", "retry", "timeout"):
+    for name in ("cron", "every", "tz", "missed", "start", "priority", "retry", "backoff", "timeout", "expire", "meta"):
         value = getattr(given, name)
         if value is not None:
             words += [name.upper(), value]

@@ -131,7 +131,12 @@ def test_topics_and_schedules(run: Run) -> None:
     assert run("schedule", "pause", "nightly")[0] == 0
     [found] = as_json(run("schedule", "list", "--json"))
     assert (found["cron"], found["paused"], found["tags"]) == ("0 3 * * *", 1, ["n"])
-    assert "0 3 * * *" in run("schedule", "list")[1]
+    assert "0 3 * * * UTC  skip" in run("schedule", "list")[1]
+    assert run("schedule", "set", "nightly", "report", "--every", "1h", "--missed", "all", "--backoff", "fixed:5",
+               "--expire", "5s", "--start", "2000000000000", "--meta", '{"a":1}')[0] == 0
+    [found] = as_json(run("schedule", "list", "--json"))
+    assert [found[name] for name in ("every", "missed", "backoff", "expire", "start_at", "meta", "next_at")] == [
+        3_600_000, "all", "fixed:5", 5000, 2_000_000_000_000, '{"a":1}', 2_000_000_000_000]
     assert run("schedule", "del", "nightly")[0] == 0
     assert run("schedule", "list")[1] == "no schedules\n"
 
