@@ -5,16 +5,18 @@ Cron is read as Debian's cron reads it, daylight saving included; six fields beg
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
+from cronsim.cronsim import Field
 
 from jobs.errors import BadOption
 
 SHORTEST_MS: Final = 10
 LONGEST_MS: Final = 10 * 365 * 86_400_000
+NOTHING: Final = timedelta()
 LATEST_MS: Final = 250_000_000_000_000
 """In the year 9892: after that dates have no names."""
 MACROS: Final = {
@@ -57,30 +59,68 @@ class Cron:
     """The moments of a cron expression, none before `start`."""
 
     def __init__(self, expression: str, zone: str, start: int = 0) -> None:
-        self._expression: Final = MACROS.get(expression.lower(), expression)
+        whole = MACROS.get(expression.lower(), expression)
         self._zone: Final = zone_of(zone)
         self._start: Final = start
         try:
-            next(CronSim(self._expression, datetime(2026, 1, 1, tzinfo=UTC)))
+            next(CronSim(whole, datetime(2026, 1, 1, tzinfo=UTC)))
         except (CronSimError, StopIteration) as error:
             raise BadOption(f"cron expression {expression!r} cannot be read ({error}): give five fields, minute hour "
                             "day month weekday, or six that begin with the seconds") from None
+
+        self._is_fixed: Final = _is_fixed(whole)
+        self._expression, self._seconds = _parts(whole)
 
     def _at(self, moment: int) -> datetime:
         return datetime.fromtimestamp(moment / 1000, self._zone)
 
     def after(self, moment: int) -> int:
-        found = next(CronSim(self._expression, self._at(max(moment, self._start - 1))))
-        return round(found.timestamp() * 1000)
+        moment = max(moment, self._start - 1)
+        if self._seconds != [0]:
+            within = self._minute_until(moment)
+            for second in self._seconds:
+                if within and within + second > moment:
+                    return within + second
+        # In an hour that the clock runs through twice the first ones found are those of its first time.
+        coming = (_ms(found) for found in CronSim(self._expression, self._at(moment)))
+        return next(found for found in coming if found > moment) + self._seconds[0]
 
     def until(self, moment: int) -> int:
-        try:
-            # It looks before the second that it is given, so that the moment itself counts.
-            found = next(CronSim(self._expression, self._at(moment // 1000 * 1000 + 1000), reverse=True))
-        except StopIteration:
-            return 0
-        last = round(found.timestamp() * 1000)
-        return last if last >= self._start else 0
+        within = self._minute_until(moment)
+        past = [within + second for second in self._seconds if within and within + second <= moment]
+        if not past and within:
+            within = self._minute_until(within - 1)
+            past = [within + self._seconds[-1]] if within else []
+        return past[-1] if past and past[-1] >= self._start else 0
+
+    def _minute_until(self, moment: int) -> int:
+        """The last moment, without the seconds that were taken apart, that is not after this one; 0 = none."""
+        # It looks before the second that it is given, so that the moment itself counts.
+        begin = self._at(moment // 1000 * 1000 + 1000)
+        if begin.fold and self._is_fixed:  # the clock shows this hour again: what it shows later has been already
+            begin += (begin.replace(fold=0).utcoffset() or NOTHING) - (begin.utcoffset() or NOTHING)
+        gone = (_ms(found) for found in CronSim(self._expression, begin, reverse=True))
+        return next((found for found in gone if found <= moment), 0)
+
+
+def _ms(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
+
+
+def _is_fixed(expression: str) -> bool:
+    """Whether it names minutes and hours of the day, and so happens once even when the clock shows these twice."""
+    minute, hour = expression.split()[-5:-3]
+    return not minute.startswith("*") and not hour.startswith("*")
+
+
+def _parts(expression: str) -> tuple[str, list[int]]:
+    """The expression to look for, and the milliseconds behind each moment of it that are meant. Seconds of a certain
+    minute and hour are taken apart from it, so that they are read over daylight saving as that minute is."""
+    fields = expression.split()
+    if len(fields) < 6 or not _is_fixed(expression):
+        return expression, [0]
+    seconds = sorted(second for second in Field.SECOND.parse(fields[0]) if isinstance(second, int))
+    return " ".join(fields[1:]), [1000 * second for second in seconds]
 
 
 def check_start(start: int) -> None:

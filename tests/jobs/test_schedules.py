@@ -37,12 +37,58 @@ def moments(table: Timetable, begin: int, count: int) -> list[str]:
     ("30 2 * * *", "UTC", ["03-29 02:30:00", "03-30 02:30:00", "03-31 02:30:00"]),
     # 02:30 does not exist on the 29th in Berlin: it runs when the clocks go forward, at 03:00 there, 01:00 UTC.
     ("30 2 * * *", "Europe/Berlin", ["03-29 01:00:00", "03-30 00:30:00", "03-31 00:30:00"]),
+    ("0,20 30 2 * * *", "Europe/Berlin", ["03-29 01:00:00", "03-29 01:00:20", "03-30 00:30:00"]),
     ("0 9 * * MON-FRI", "America/New_York", ["03-30 13:00:00", "03-31 13:00:00", "04-01 13:00:00"]),
     ("0 0 L * *", "UTC", ["03-31 00:00:00", "04-30 00:00:00", "05-31 00:00:00"]),
     ("@hourly", "UTC", ["03-28 13:00:00", "03-28 14:00:00", "03-28 15:00:00"]),
 ])
 def test_cron_expressions(expression: str, zone: str, expected: list[str]) -> None:
     assert moments(Cron(expression, zone), ms(2026, 3, 28, 12, 0), 3) == expected
+
+
+FIXED = ["30 2 * * *", "15 30 2 * * *", "0,59 0,30 1-3 * * *", "10 1,2 * * *"]
+CHANGES = [("Europe/Berlin", ms(2026, 3, 28, 22)), ("Europe/Berlin", ms(2026, 10, 24, 22)),
+           ("UTC", ms(2026, 3, 28, 22)),
+           ("America/New_York", ms(2026, 11, 1, 3)), ("Asia/Kolkata", ms(2026, 3, 28, 22))]
+BY_HALF_AN_HOUR = [("Australia/Lord_Howe", ms(2026, 4, 4, 12)), ("Australia/Lord_Howe", ms(2026, 10, 3, 12))]
+
+
+@pytest.mark.parametrize(("expression", "zone", "begin"), [
+    *((expression, *change) for expression in [*FIXED, "*/15 * * * *", "0 */20 2 * * *", "30 * * * *"]
+      for change in CHANGES),
+    *((expression, *change) for expression in FIXED for change in BY_HALF_AN_HOUR)])
+def test_no_moment_comes_again_and_none_gets_lost_as_clocks_change(expression: str, zone: str, begin: int) -> None:
+    table = Cron(expression, zone)
+    coming: list[int] = []
+    while not coming or coming[-1] < begin + 8 * 3_600_000:
+        coming.append(table.after(coming[-1] if coming else begin))
+    assert coming == sorted(set(coming))
+    for moment in range(begin, begin + 8 * 3_600_000, 301_001):
+        assert table.after(moment) == next(one for one in coming if one > moment)
+        if moment >= coming[0]:
+            assert table.until(moment) == [one for one in coming if one <= moment][-1]
+
+
+def test_what_runs_at_a_certain_time_runs_once_when_the_clock_shows_it_twice() -> None:
+    for expression in ("30 2 * * *", "0 30 2 * * *"):
+        table = Cron(expression, "Europe/Berlin")
+        assert moments(table, ms(2026, 10, 24, 22), 2) == ["10-25 00:30:00", "10-26 01:30:00"]
+        assert moments(table, ms(2026, 10, 25, 1, 10), 1) == ["10-26 01:30:00"]
+
+
+@pytest.mark.parametrize(("missed", "jobs"), [("skip", 0), ("once", 1), ("all", 1)])
+def test_a_start_in_the_hour_that_the_clock_shows_twice_runs_nothing_again(missed: str, jobs: int) -> None:
+    world = World()
+    world.clock.advance(ms(2026, 10, 24, 22) - world.clock.now_ms())
+    berlin = ScheduleNote("s", "t", cron="30 2 * * *", timezone="Europe/Berlin", missed=missed)
+    world.manager.schedules.set(berlin, "me")
+    world.restart()
+    world.clock.advance(3 * 3_600_000 + 600_000)  # 02:10, the second time
+    for _ in range(3):
+        world.manager.due()
+        world.clock.advance(60_000)
+    assert world.manager.stats().new == jobs
+    assert world.manager.next_due_ms() == ms(2026, 10, 26, 1, 30) - world.clock.now_ms()
 
 
 def test_moments_before_and_after_agree() -> None:
