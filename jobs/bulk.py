@@ -32,12 +32,17 @@ class Done(msgspec.Struct):
     first_refusal: str = ""
 
 
+def known(action: str) -> str:
+    """The action itself; BadOption when there is none of this name."""
+    if action not in CAN:
+        raise BadOption(f"there is no bulk action {action!r}, give one of {', '.join(ACTIONS)}")
+    return action
+
+
 async def bulk(search: Search, action: str, query: Query, act: Callable[[int], Committing],
                committed: Callable[[Committing], Awaitable[None]], dry_run: bool) -> Done:
     """Do it to all that fit and whose state allows it; `dry_run` only counts. Returns once all is on disk."""
-    if action not in CAN:
-        raise BadOption(f"there is no bulk action {action!r}, give one of {', '.join(ACTIONS)}")
-    wanted = both(query, CAN[action])
+    wanted = both(query, CAN[known(action)])
     if dry_run:
         return Done(await search.count(wanted), 0)
     done = Done(0, 0)

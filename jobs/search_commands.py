@@ -8,6 +8,7 @@ from typing import Final
 from heroredis.extension import Context, Map, Reply, natural
 from jobs.answers import job_pairs
 from jobs.arguments import author, decoded, read_options
+from jobs.bulk import known
 from jobs.errors import BadOption
 from jobs.later import Answers
 from jobs.manager import JobManager
@@ -63,7 +64,7 @@ class SearchCommands:
         if text is None:
             raise BadOption("give QUERY and the query; an empty one means all jobs")
         manager = self._manager()
-        wanted, by, is_dry = decoded(action).lower(), author(ctx.client), "DRYRUN" in found
+        wanted, by, is_dry = known(decoded(action).lower()), author(ctx.client), "DRYRUN" in found
         query: Query = manager.search.parse(text)
 
         async def work() -> Reply:

@@ -10,8 +10,8 @@ import pytest
 
 from jobs.memory_store import MemoryStore
 from jobs.ourdb_store import OurDBStore
-from ourdb import OurDB
-from tests.jobs.desk import Desk
+from ourdb import OurDB, StoreFull
+from tests.jobs.desk import Desk, as_map
 
 
 @pytest.fixture
@@ -127,3 +127,71 @@ def test_a_purge_is_not_divided_however_long_the_line(desk: Desk) -> None:
     release(desk)
     purged, _, stats = caller.answer()
     assert (purged, stats[:2], later) == (1200, [b"new", 0], [])
+
+
+def fill_up(desk: Desk) -> None:
+    """The disk is full: what is on its way to it does not come there."""
+    store = desk.store
+    assert isinstance(store, MemoryStore)
+    commit = store._open
+    store.crash()
+    assert commit is not None
+    commit.finish(StoreFull("no space"))
+
+
+def test_on_a_full_disk_nothing_of_a_transaction_is_kept_but_the_ends_of_jobs(desk: Desk) -> None:
+    caller, other = desk.caller(), desk.caller("9001")
+    caller.send("JOB.CREATE", "t", "a")
+    release(desk)
+    caller.answer()
+    caller.call("JOB.FETCH", 1, 0, "t")
+    release(desk)
+    for words in (("MULTI",), ("JOB.COMPLETE", 1, "r"), ("JOB.CREATE", "u", "next"), ("JOB.MCREATE", "u", "b", "c"),
+                  ("SET", "k", "v")):
+        caller.call(*words)
+    assert caller.call("EXEC") is False
+    fill_up(desk)
+    assert str(caller.answer()) == "IOERR the outcome is unknown, the disk failed: no space"
+    assert [other.call("LLEN", "heroqueue:u"), other.call("JOB.GET", 2), other.job(1)[b"state"]] == [0, None, b"active"]
+    assert other.error("JOB.COMPLETE", 1, "again") == "BADSTATE job 1 is ending, it cannot be completed"
+    desk.pass_ms(1000)
+    release(desk)
+    assert (other.job(1)[b"state"], other.job(1)[b"result"], desk.manager.stats("u").new) == (b"done", b"r", 0)
+    caller.send("JOB.CREATE", "u", "after")
+    release(desk)
+    assert caller.answer() == 2
+
+
+def test_many_commands_of_all_kinds_are_one_batch(desk: Desk) -> None:
+    """Each in its turn over what those before it did to jobs that are there; what they make is not there yet."""
+    caller, other = desk.caller(), desk.caller("9001")
+    for _ in range(4):
+        caller.send("JOB.CREATE", "t", "p", "RETRY", 1)
+    release(desk)
+    assert [caller.answer() for _ in range(4)] == [1, 2, 3, 4]
+    caller.call("JOB.FETCH", 1, 0, "t")
+    release(desk)
+    durable = desk.store.durable_lsn()
+    acts = [("JOB.FAIL", 1, "e", "DEAD"), ("JOB.RETRY", 1), ("JOB.EDIT", 2, "PARAMS", "q", "PRIORITY", 5),
+            ("JOB.PROMOTE", 3), ("JOB.CANCEL", 4, "why"), ("JOB.COMPLETE", 4, "r"), ("JOB.PAUSE", "v"),
+            ("JOB.PURGE", "nothing"),
+            ("JOB.SCHEDULE", "SET", "s", "t", "p", "EVERY", 1000), ("JOB.SCHEDULE", "PAUSE", "s"),
+            ("JOB.CREATE", "t", "n", "IDEMPOTENCY", "k"), ("JOB.CREATE", "t", "n", "IDEMPOTENCY", "k"),
+            ("JOB.MCREATEX", "t", 2, "x", "y", "TAG", "vip"), ("JOB.GET", 7), ("JOB.LIST", "IDS"),
+            ("JOB.WAIT", 4, 500), ("JOB.EVENTS", durable), ("JOB.STATS", "t")]
+    caller.call("MULTI")
+    assert {caller.call(*words) for words in acts} == {b"QUEUED"}
+    assert caller.call("EXEC") is False
+    assert (other.call("JOB.GET", 7), desk.store.durable_lsn()) == (None, durable)
+    release(desk)
+    answers = caller.answer()
+    assert [str(answer) for answer in answers[:5]] == ["b'OK'"] * 5
+    assert str(answers[5]) == "BADSTATE job 4 is error, it cannot be completed"
+    assert answers[6:15] == [b"OK", 0, b"OK", b"OK", 7, 7, [8, 9], None, [b"0", [4, 3, 2, 1]]]
+    assert (answers[15], answers[16], answers[17]) == (
+        None, [b"%d" % durable, []], [b"new", 3, b"active", 0, b"done", 0, b"error", 1])
+    assert other.call("LRANGE", "heroqueue:t", 0, -1) == [b"2", b"3", b"1", b"7", b"8", b"9"]
+    _, events = other.call("JOB.EVENTS", durable)
+    assert [as_map(event)[b"event"] for event in events] == [
+        b"failed", b"requeued", b"edited", b"promoted", b"cancelled", b"paused", b"schedule", b"schedule", b"created",
+        b"created", b"created"]
