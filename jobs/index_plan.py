@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import Final
 
-from jobs.query import DURATION_FIELDS, TIME_FIELDS, Query, Span, Text, Word, Words, conjuncts
+from jobs.query import DURATION_FIELDS, TIME_FIELDS, Or, Query, Span, Text, Word, Words, conjuncts
 from jobs.query_sql import ABOVE, COLUMNS, Clause, between, grams, where
 
 BLOCK_BITS: Final = 10
@@ -80,6 +80,8 @@ class Plan:
         if isinstance(part, Span) and part.field in INDEXED_NUMBERS:
             text, values = between(COLUMNS[part.field], part.low, part.high)
             return self._short(f"SELECT id FROM jobs WHERE {text} LIMIT {self._most + 1}", values)
+        if isinstance(part, Or):
+            return _listed(part, self._most)
         if not isinstance(part, Words):
             return None
         found: list[int] = []
@@ -167,6 +169,18 @@ class Plan:
                 [*given, low, high, *values, limit])])
         merged = heapq.merge(*rows, reverse=True)
         return list(itertools.islice((number for number, _ in itertools.groupby(merged)), limit))
+
+
+def _listed(query: Or, most: int) -> list[int] | None:
+    """The ids of a list of ids and ranges of them; None when it is something else, or they are many."""
+    found: list[int] = []
+    for part in query.parts:
+        if not isinstance(part, Span) or part.field != "id" or part.low is None or part.high is None:
+            return None
+        if part.high - part.low >= most - len(found):
+            return None
+        found += range(part.low, part.high + 1)
+    return list(dict.fromkeys(found))
 
 
 def _overlap(span: Span) -> Clause:

@@ -81,7 +81,9 @@ class _Parser:
     def _match(self, pattern: re.Pattern[str]) -> re.Match[str]:
         found = pattern.match(self._text, self.place)
         if found is None:
-            raise QueryError(self.place, "a value is expected here")
+            stray = self._text.startswith(",", self.place)
+            raise QueryError(self.place, "a value is expected here" + (
+                "; a comma stands between the values of one field, put text that has one in quotes" if stray else ""))
         return found
 
     def _keyword(self, word: str) -> bool:
@@ -159,15 +161,32 @@ class _Parser:
         if field not in NUMBER_FIELDS + TIME_FIELDS + DURATION_FIELDS:
             if sign not in (":", "="):
                 raise QueryError(start, f"{field} cannot be compared with {sign}, only with :")
-            return self._text_value(field) if field in TEXT_FIELDS else self._words(field)
-        text, _, _ = self._value()
+            return self._any(lambda: self._text_value(field)) if field in TEXT_FIELDS else self._words(field)
+        if sign not in (":", "="):
+            return self._span_value(field, sign)
+        return self._any(lambda: self._span_value(field, sign))
+
+    def _any(self, one: Callable[[], Query]) -> Query:
+        """One of several values."""
+        parts = [one()]
+        while self._comma():
+            parts.append(one())
+        return parts[0] if len(parts) == 1 else Or(tuple(parts))
+
+    def _comma(self) -> bool:
+        """Step over a comma when it comes next."""
+        is_next = self._text.startswith(",", self.place)
+        self.place += is_next
+        return is_next
+
+    def _span_value(self, field: str, sign: str) -> Query:
+        text, _, start = self._value()
         read = {"id": self._number, "attempts": self._number, "priority": self._number, "duration": _duration,
                 "wait": _duration}.get(field, self._moment)
         return _span(field, sign, text, start, read)
 
     def _text_value(self, field: str) -> Query:
-        start = self.place
-        text, _, _ = self._value()
+        text, _, start = self._value()
         return self._text_of(field, text, start)
 
     def _text_of(self, field: str, text: str, start: int) -> Text:
@@ -177,8 +196,7 @@ class _Parser:
 
     def _words(self, field: str) -> Words:
         values = [self._word(field)]
-        while self.place < len(self._text) and self._text[self.place] == ",":
-            self.place += 1
+        while self._comma():
             values.append(self._word(field))
         return Words(field, tuple(values))
 

@@ -22,7 +22,7 @@ def where(query: Query) -> Clause:
             return "1", []
         parts = [where(part) for part in query.parts]
         word = " AND " if isinstance(query, And) else " OR "
-        return "(" + word.join(text for text, _ in parts) + ")", [value for _, values in parts for value in values]
+        return _joined(word, [text for text, _ in parts]), [value for _, values in parts for value in values]
     if isinstance(query, Not):
         text, values = where(query.inner)
         return f"(({text}) IS NOT TRUE)", values
@@ -31,6 +31,14 @@ def where(query: Query) -> Clause:
     if isinstance(query, Span):
         return between(f"j.{COLUMNS[query.field]}", query.low, query.high)
     return contains(query)
+
+
+def _joined(word: str, clauses: list[str]) -> str:
+    """Halves of halves: SQLite takes a thousand levels, and a chain has as many as clauses."""
+    if len(clauses) <= 2:
+        return "(" + word.join(clauses) + ")"
+    middle = len(clauses) // 2
+    return f"({_joined(word, clauses[:middle])}{word}{_joined(word, clauses[middle:])})"
 
 
 def between(column: str, low: int | None, high: int | None) -> Clause:
@@ -52,7 +60,7 @@ def _words(query: Words) -> Clause:
 
 def _any(column: str, values: tuple[Word, ...]) -> Clause:
     clauses = [_one(column, value) for value in values]
-    return "(" + " OR ".join(text for text, _ in clauses) + ")", [value for _, found in clauses for value in found]
+    return _joined(" OR ", [text for text, _ in clauses]), [value for _, found in clauses for value in found]
 
 
 def _one(column: str, value: Word) -> Clause:

@@ -27,6 +27,7 @@ QUERIES = [
     "", "topic:mail", "topic:mail,report", "topic:ma*", "topic:zz*", "topic:mail state:error", "state:new,active",
     "not state:done", "reason:timeout", 'reason:""', "reason:*", "not reason:*", "worker:w1", "worker:w*", "worker:*",
     "tag:vip", "tag:vip,eu", "tag:*", "not tag:vip", "tag:v* state:done", "id:50..120", "id:7", "id>190",
+    "id:7,9..11,190", "id:7,7 state:done", "id:1..9,50..", "not id:7,9", "attempts:1,3", "error:late,timeout",
     "attempts>=3", "attempts:1 state:error", "priority:0..50", "created>-30m", "created:..-2h", "ended:-2h..-1h",
     "ended:0..", "started<-1h topic:mail", "not ended:0..", "run:0..", "duration>40s",
     "duration:1s..10s topic:report", "wait<1s", "ada", "ADA", "params:ada", "result:ok", "error:late", "xyzzy", "at",
@@ -118,6 +119,14 @@ def world(tmp_path: Path) -> Iterator[World]:
     world.close()
 
 
+def test_very_many_values_are_one_question(index: JobIndex, jobs: dict[int, Job]) -> None:
+    for text in ("topic:" + ",".join(["z"] * 1500 + ["mail"] * 100), "worker:" + ",".join(["a*"] * 1000 + ["w*"] * 200),
+                 "id:" + ",".join(map(str, range(100, 1000))), " or ".join(["id:7"] * 400 + ["id:8"])):
+        query = parse(text, NOW)
+        assert index.candidates(query, 0, 1000) == [
+            number for number, job in sorted(jobs.items(), reverse=True) if query.fits(job)]
+
+
 def test_a_question_sees_what_was_written_before_it(world: World) -> None:
     for number in range(1, 11):
         world.put(Job(job_id=number, topic="t", params=b"needle"))
@@ -184,6 +193,7 @@ def test_a_damaged_index_is_built_again(world: World, how: str) -> None:
 
 def test_an_index_that_nobody_can_build_says_why_and_is_there_as_soon_as_it_can_be(world: World) -> None:
     fill(world)
+    assert len(world.ids("text")) == 50
     world.close()
     folder = world.folder / "index"
     folder.rename(world.folder / "elsewhere")
