@@ -86,6 +86,8 @@ class Admission:
         self._unwritten: Final[list[Job]] = []
         """Ends of jobs that a full disk did not take."""
         self._write_at = 0
+        self._spared_until = -1
+        """No lease ends before."""
         self.is_full = False
         """Until they are on disk no job is started."""
         self.timekeepers: Final[set[int]] = set()

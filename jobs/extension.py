@@ -44,6 +44,8 @@ from ourdb import OurDB, OurDBError, StoreFull
 CAREFUL: Final = 100
 """Jobs that are started with care after a crash."""
 RECHECK_MS: Final = 250
+LATE_S: Final = 0.1
+"""A timer that comes so much too late tells that the whole server was held up."""
 """How soon a jump of the wall clock is noticed while jobs wait for their time."""
 logger = logging.getLogger("heroredis.jobs")
 
@@ -258,6 +260,8 @@ class JobsExtension(Extension):
 
     def _due(self) -> None:
         self._timer = None
+        if self._core is not None and self._core.loop is not None and self._core.loop.time() - self._timer_at > LATE_S:
+            self.manager.held_up()
         try:
             self.manager.due()
         except Exception:  # whatever it was, other jobs have their times too

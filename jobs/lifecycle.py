@@ -41,6 +41,8 @@ AGAIN_MS: Final = 1000
 """Between two tries to write what a full disk did not take."""
 LEAST_SNOOZE_MS: Final = 1000
 """A job may be put off for less while it has fewer versions than this: then for as many ms as it has."""
+SPARED_MS: Final = 500
+"""For so long heartbeats are listened to after the server stood still, before leases end."""
 SLICE: Final = 500
 """Appointments that are kept in one go; the loop does other work before the next ones."""
 
@@ -262,8 +264,10 @@ class Lifecycle(Admission):
         now = self._clock.now_ms()
         if self._unwritten and self._monotonic_ms() >= self._write_at:
             self._write_again()
-        for job_id in self.deadlines.due(self._monotonic_ms(), limit):
-            self._deadline_passed(job_id)
+        monotonic = self._monotonic_ms()
+        if monotonic >= self._spared_until:
+            for job_id in self.deadlines.due(monotonic, limit):
+                self._deadline_passed(job_id)
         for job_id in self.schedule.due(now, limit):
             job = self.live.get(job_id)
             if job is None or job.state != NEW:
@@ -274,6 +278,13 @@ class Lifecycle(Admission):
                 self._line_up(job, now)
         return self.schedule.is_due(now)
 
+    def held_up(self) -> None:
+        """The server itself stood still: for a moment no lease and no remote attempt ends, so that what their workers
+        have said meanwhile is heard first. A server that is always late ends them all the same."""
+        monotonic = self._monotonic_ms()
+        if monotonic > self._spared_until + SPARED_MS:
+            self._spared_until = monotonic + SPARED_MS
+
     def next_due_ms(self) -> int:
         """Milliseconds until `due` has something to do, -1 = never."""
         wall, deadline = self.schedule.next_at(), self.deadlines.next_at()
@@ -281,7 +292,7 @@ class Lifecycle(Admission):
         if wall is not None:
             waits.append(max(0, wall - self._clock.now_ms()))
         if deadline is not None:
-            waits.append(max(0, deadline - self._monotonic_ms()))
+            waits.append(max(0, max(deadline, self._spared_until) - self._monotonic_ms()))
         if self._unwritten:
             waits.append(max(0, self._write_at - self._monotonic_ms()))
         return min(waits, default=-1)

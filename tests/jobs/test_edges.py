@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import hiredis
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from heroredis.clock import ManualClock
 from heroredis.extension import Command, Extension
 from heroredis.server import Server
 from jobs.errors import Refused
@@ -53,6 +55,68 @@ def test_two_seconds_of_a_wall_clock_that_stands_still() -> None:
     assert [world.state(job_id)[0] for job_id in (1, 2)] == ["new", "new"]
     world.pass_ms(1)
     assert (world.queue.waiting("later"), world.state(2)) == ([1], ("error", "expired"))
+
+
+def test_a_server_that_stood_still_hears_its_workers_before_it_ends_their_leases() -> None:
+    world = World()
+    for _ in range(2):
+        world.new()
+    beating, silent = world.claim(lease_ms=1500), world.claim(lease_ms=1500)
+    world.clock.advance(2000)
+    world.manager.held_up()
+    world.manager.due()
+    assert [world.state(job.job_id)[0] for job in (beating, silent)] == ["active", "active"]
+    assert world.manager.next_due_ms() == 500
+    world.clock.advance(10)
+    world.manager.extend(beating.job_id, 1500, beating.token)
+    world.clock.advance(490)
+    world.manager.held_up()
+    world.manager.due()
+    assert [world.state(job.job_id) for job in (beating, silent)] == [("active", ""), ("new", "returned")]
+    world.manager.finish(beating.job_id, b"", "w", beating.token)
+
+
+def test_a_server_that_is_late_again_and_again_ends_leases_all_the_same() -> None:
+    world = World()
+    world.new()
+    world.claim(lease_ms=10)
+    for _ in range(12):
+        world.clock.advance(100)
+        world.manager.held_up()
+        world.manager.due()
+    assert world.state(1) == ("new", "returned")
+
+
+class SlowLoop:
+    """A loop whose timers are called when the test says so."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self.time = clock.monotonic
+        self.timer: Callable[[], None] = lambda: None
+
+    def call_at(self, at: float, callback: Callable[[], None]) -> SlowLoop:
+        self.timer = callback
+        return self
+
+    def cancel(self) -> None: ...
+
+
+@pytest.mark.parametrize(("late_ms", "reason"), [(2000, b""), (50, b"returned")])
+def test_two_seconds_without_the_server_cost_a_worker_that_lives_nothing(late_ms: int, reason: bytes) -> None:
+    desk = Desk()
+    loop = SlowLoop(desk.clock)
+    desk.server.loop = loop  # type: ignore[assignment]
+    worker = desk.caller()
+    worker.call("JOB.CREATE", "t", "p")
+    [job] = worker.call("JOB.FETCH", 1, 0, "t", "LEASE", 100)
+    desk.clock.advance(100 + late_ms)
+    loop.timer()
+    assert worker.job(1)[b"reason"] == reason
+    if not reason:  # what it had sent meanwhile is read now
+        assert worker.call("JOB.EXTEND", 1, 5000, "TOKEN", as_map(job)[b"token"]) == b"OK"
+        desk.clock.advance(500)
+        loop.timer()
+        assert worker.job(1)[b"state"] == b"active"
 
 
 async def test_a_schedule_over_a_clock_that_stands_still_runs_once_for_each_moment() -> None:
