@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import traceback
 
 from jobs.handlers import Handler
@@ -23,18 +24,29 @@ class RanTooLong(TimeoutError):
 def described(error: BaseException) -> str:
     try:
         text = str(error)
-    except Exception:
-        # A hostile __str__ must not hide that the handler failed.
+    except BaseException:
+        # A hostile __str__ must not hide that the handler failed, nor end the program by sys.exit.
         text = "(its message cannot be shown)"
+    if isinstance(error, MemoryError) and not text:
+        text = "out of memory"
     return (f"{type(error).__name__}: {text}" if text else type(error).__name__)[:MAX_ERROR]
 
 
 def traced(error: BaseException) -> str:
     try:
         return "".join(traceback.format_exception(error))[-MAX_ERROR:]
-    except Exception:
+    except BaseException:
         # The same, for a traceback that cannot be printed.
         return "".join(traceback.format_tb(error.__traceback__))[-MAX_ERROR:]
+
+
+def ends_program(error: BaseException) -> bool:
+    """Whether it is not the handler's affair: its coroutine is being closed, or an interrupt from the keyboard has hit
+    it by chance. Where the program takes interrupts otherwise, as a server does, only the handler itself can have
+    raised one."""
+    if isinstance(error, KeyboardInterrupt):
+        return signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    return isinstance(error, GeneratorExit)
 
 
 def own_backoff_ms(handler: Handler | None, job: Job, error: BaseException | None) -> int:
@@ -44,7 +56,7 @@ def own_backoff_ms(handler: Handler | None, job: Job, error: BaseException | Non
         return -1
     try:
         return max(0, min(round(float(function(job.attempts, error)) * 1000), FAR_FUTURE_MS))
-    except Exception:
+    except BaseException:
         # The failure of the job must be told even when the function that spaces attempts is broken.
         logger.exception("the backoff function of topic %s failed; the usual backoff is taken", job.topic)
         return -1

@@ -8,9 +8,12 @@ import msgspec
 
 
 def json_bytes(value: object) -> bytes:
-    """TypeError for what JSON cannot hold, ValueError for NaN and infinite numbers, which would become null. Models of
-    pydantic are what their `model_dump` says."""
-    encoded = msgspec.json.encode(value, enc_hook=_dumped)
+    """TypeError for what JSON cannot hold, ValueError for NaN and infinite numbers, which would become null, and for
+    what contains itself. Models of pydantic are what their `model_dump` says."""
+    try:
+        encoded = msgspec.json.encode(value, enc_hook=_dumped)
+    except RecursionError:
+        raise ValueError("what contains itself, or is nested too deeply, cannot be kept") from None
     if b"null" in encoded and _is_lossy(msgspec.to_builtins(value, enc_hook=_dumped)):
         raise ValueError("NaN and infinite numbers cannot be kept, JSON has none")
     return encoded

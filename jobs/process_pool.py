@@ -17,8 +17,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -27,7 +26,7 @@ from jobs.employer import Channel, Death, Employer
 from jobs.failure import facts_of, own_backoff_ms
 from jobs.handlers import Handlers
 from jobs.job import Job
-from jobs.process_worker import GRACEFUL
+from jobs.leftovers import MARK, end_leftovers, signal_group
 from jobs.states import Reason
 from jobs.usage import Usage, usage_of
 
@@ -40,8 +39,10 @@ LAST_OUTPUT: Final = 20
 MOST_THREADS: Final = 2002
 """Two for each process, made when they are needed."""
 LINE_LIMIT: Final = 2000
-MARK: Final = "HEROREDIS_WORKER"
-"""Environment variable by which what a worker has left behind is found, daemons too."""
+LAST_BYTES: Final = 32 * 1024
+READ_SIZE: Final = 256 * 1024
+STATUSES: Final = range(160, 240)
+"""Of which each process has one of its own, with which it ends between two jobs. A handler can leave with any."""
 T = TypeVar("T")
 
 
@@ -60,12 +61,16 @@ class ProcessOptions:
 class WorkerProcess:
     """One running process and what is known of it."""
 
-    def __init__(self, name: str, mark: str, process: subprocess.Popen[bytes], channel: Channel) -> None:
+    def __init__(self, name: str, mark: str, graceful: int, process: subprocess.Popen[bytes],
+                 channel: Channel) -> None:
         self.name: Final = name
         self.mark: Final = mark
+        self.graceful: Final = graceful
+        """The status with which it ends between two jobs."""
         self.process: Final = process
         self.channel: Final = channel
-        self.output: Final[deque[str]] = deque(maxlen=LAST_OUTPUT)
+        self.output = b""
+        """The end of what it has printed."""
         self.head = 0
         self.head_since = 0.0
         self.has_worked = False
@@ -77,6 +82,11 @@ class WorkerProcess:
         self.verdict = ""
         """Why it is being killed; empty = it is not."""
         self.reason: str = Reason.CRASHED
+
+    def last_lines(self) -> list[str]:
+        """What it has printed last."""
+        lines = self.output[-LAST_BYTES:].decode("utf-8", "replace").splitlines()
+        return [line.rstrip()[:LINE_LIMIT] for line in lines if line.strip()][-LAST_OUTPUT:]
 
     def measure(self) -> None:
         used = usage_of(self.process.pid)
@@ -155,7 +165,7 @@ class ProcessPool:
                 logger.error("worker process %s cannot be started: %s", name, error)
             else:
                 status = await self._lived(worker)
-                if status == GRACEFUL and not worker.verdict:
+                if status == worker.graceful and not worker.verdict:
                     pause = FIRST_PAUSE_S
                     continue
                 if worker.has_worked:  # it is the job that ended it, not its start
@@ -166,24 +176,25 @@ class ProcessPool:
 
     async def _spawn(self, name: str) -> WorkerProcess:
         ours, theirs = socket.socketpair()
-        mark = secrets.token_hex(8)
+        mark, graceful = secrets.token_hex(8), secrets.choice(STATUSES)
         try:
             channel = await self.employer.adopt(ours, name)
-            process = await self._on_thread(self._popen, name, mark, theirs.fileno())
+            process = await self._on_thread(self._popen, name, mark, graceful, theirs.fileno())
         finally:
             theirs.close()
-        worker = WorkerProcess(name, mark, process, channel)
+        worker = WorkerProcess(name, mark, graceful, process, channel)
         self._workers[channel.client_id] = worker
         self.employer.began(channel.client_id)
         self._let_go(worker)  # fewer may be wanted meanwhile
         return worker
 
-    def _popen(self, name: str, mark: str, number: int) -> subprocess.Popen[bytes]:
+    def _popen(self, name: str, mark: str, graceful: int, number: int) -> subprocess.Popen[bytes]:
         """On a thread. It executes another program at once: nothing of the server's state is forked."""
         options = self.options
         command = [
-            sys.executable, "-m", "jobs.process_worker", "--fd", str(number), "--name", name, "--handlers",
-            options.handlers, "--source", self._source, "--max-jobs", str(options.recycle_jobs), "--max-memory",
+            sys.executable, "-m", "jobs.process_worker", "--fd", str(number), "--name", name,
+            "--graceful", str(graceful), "--handlers", options.handlers,
+            "--source", self._source, "--max-jobs", str(options.recycle_jobs), "--max-memory",
             str(options.recycle_memory), "--memory-limit", str(options.memory_limit), "--max-result",
             str(self.employer.max_result), *self.handlers.topics(),
         ]
@@ -214,10 +225,8 @@ class ProcessPool:
         if output is None:
             return
         with output:
-            while line := output.readline(LINE_LIMIT):
-                text = line.decode("utf-8", "replace").rstrip()
-                if text:
-                    worker.output.append(text)
+            while data := os.read(output.fileno(), READ_SIZE):
+                worker.output = (worker.output[-LAST_BYTES:] + data)[-LAST_BYTES:]
 
     def _died(self, worker: WorkerProcess, status: int) -> None:
         """The job that it worked on has failed by it; those that it held beside go back in line."""
@@ -226,10 +235,10 @@ class ProcessPool:
         held = self.employer.held(channel_id)
         worker.has_worked = bool(held or worker.head)
         is_leaving = self._stopping or worker.name not in self._names
-        is_asked = status == GRACEFUL or (is_leaving and status == -signal.SIGTERM)
+        is_asked = status == worker.graceful or (is_leaving and status == -signal.SIGTERM)
         is_innocent = worker.reason == Reason.CANCELLED or (is_asked and not worker.verdict)
         if not is_innocent:
-            said = "" if worker.has_worked else "".join(f"\n    {line}" for line in worker.output)
+            said = "" if worker.has_worked else "".join(f"\n    {line}" for line in worker.last_lines())
             job_said = f" on job {held[0].job_id} of topic {held[0].topic}" if held else ""
             logger.warning("worker process %s (pid %d) has ended%s: %s%s", worker.name, worker.process.pid, job_said,
                            worker.verdict or described(status), said, extra=facts_of(held[0]) if held else {})
@@ -240,7 +249,7 @@ class ProcessPool:
         self.employer.left(channel_id)
 
     def _fail(self, job: Job, worker: WorkerProcess, status: int) -> None:
-        lines = "\n".join(worker.output).encode("utf-8", "replace") or None
+        lines = "\n".join(worker.last_lines()).encode("utf-8", "replace") or None
         error = TimeoutError(worker.verdict) if worker.verdict else ChildProcessError(described(status))
         wait = own_backoff_ms(self.handlers.get(job.topic), job, error)
         reason = worker.reason if worker.verdict else Reason.CRASHED
@@ -338,38 +347,3 @@ def described(status: int) -> str:
         return f"signal {-status} ({signal.Signals(-status).name})"
     except ValueError:
         return f"signal {-status}"
-
-
-def signal_group(pid: int, number: int) -> None:
-    """To the process and all of its group; nothing when it is gone."""
-    try:
-        os.killpg(pid, number)
-    except ProcessLookupError:
-        return
-    except PermissionError:
-        logger.warning("process group %d may not be signalled", pid)
-
-
-def end_leftovers(pid: int, mark: str) -> None:
-    """Kill what a dead worker has left: its group, and daemons that left the group but carry its mark."""
-    signal_group(pid, signal.SIGKILL)
-    for found in marked(mark):
-        try:
-            os.kill(found, signal.SIGKILL)
-        except OSError:
-            continue
-
-
-def marked(mark: str, root: Path = Path("/proc")) -> Sequence[int]:
-    """Processes with this mark in their environment (Linux)."""
-    wanted = f"{MARK}={mark}".encode()
-    found = []
-    for folder in root.iterdir() if root.is_dir() else ():
-        if folder.name.isdigit():
-            try:
-                environment = (folder / "environ").read_bytes()
-            except OSError:
-                continue
-            if wanted in environment.split(b"\0"):
-                found.append(int(folder.name))
-    return found

@@ -27,6 +27,7 @@ from jobs import requests
 from jobs.attempt import Attempt, attempt_of
 from jobs.handlers import Handler, Handlers
 from jobs.job import Job
+from jobs.leftovers import MARK, end_marked
 from jobs.requests import JobMap, Request
 from jobs.usage import Meter
 from jobs.wire import NOT_ENOUGH, ClientError, new_reader, pack
@@ -39,8 +40,6 @@ SHORT_S: Final = 0.002
 LONG_S: Final = 0.05
 """After which what was fetched behind a job is given back."""
 FOREVER_S: Final = 86_400.0
-GRACEFUL: Final = 113
-"""Exit status of a worker that has ended between two jobs; with any other, its job has ended it."""
 LOOKS: Final = 20
 LOOK_S: Final = 0.05
 """How often, and after how long each, a process without connection looks whether its server is dead."""
@@ -124,6 +123,7 @@ class ProcessWorker:
             try:
                 self._is_waiting = True
                 jobs = self._link.call(requests.fetch(self._ahead, FOREVER_S, topics, worker=self._name))
+                topics = [*topics[1:], topics[0]]  # whose turn it is: no long line keeps the others waiting
             except Stop:
                 return
             finally:
@@ -197,7 +197,7 @@ class ProcessWorker:
         return self._handlers.stack.in_thread(job, handler.function)(*arguments)
 
 
-def end_with_server(end: socket.socket) -> None:
+def end_with_server(end: socket.socket, graceful: int) -> None:
     """On a thread: a server that was killed takes its workers and what they have started with it, since its successor
     runs their jobs again. Where only the connection was ended the process goes alone."""
     poller = select.poll()
@@ -206,9 +206,10 @@ def end_with_server(end: socket.socket) -> None:
     poller.poll()
     for _ in range(LOOKS):
         if os.getppid() != parent:
+            end_marked(os.environ.get(MARK, "-"), os.getpid())
             os.killpg(0, signal.SIGKILL)
         time.sleep(LOOK_S)
-    os._exit(GRACEFUL)
+    os._exit(graceful)
 
 
 def load(spec: str) -> Handlers:
@@ -242,6 +243,8 @@ def main() -> int:
     parser.add_argument("--handlers", default="", help="module or file, with an optional :NAME")
     parser.add_argument("--source", default="", help="file of which all handlers are taken")
     parser.add_argument("--name", required=True)
+    parser.add_argument("--graceful", type=int, required=True,
+                        help="exit status between two jobs; with any other, its job has ended it")
     parser.add_argument("--max-jobs", type=int, default=0)
     parser.add_argument("--max-memory", type=int, default=0, help="bytes after which it is replaced")
     parser.add_argument("--memory-limit", type=int, default=0, help="bytes that it cannot get beyond")
@@ -257,9 +260,9 @@ def main() -> int:
         signal.signal(signal.SIGTERM, worker.stop)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         if hasattr(select, "POLLRDHUP"):
-            threading.Thread(target=end_with_server, args=[end], name="server-watch", daemon=True).start()
+            threading.Thread(target=end_with_server, args=[end, given.graceful], daemon=True).start()
         worker.run(given.topics)
-    return GRACEFUL
+    return int(given.graceful)
 
 
 if __name__ == "__main__":

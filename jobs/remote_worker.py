@@ -24,7 +24,7 @@ from jobs import requests
 from jobs.async_client import AsyncClient
 from jobs.attempt import Attempt, attempt_of
 from jobs.deputy import RemoteJobs
-from jobs.failure import RanTooLong, facts_of
+from jobs.failure import RanTooLong, described, ends_program, facts_of
 from jobs.handlers import Handler, Handlers
 from jobs.job import Job
 from jobs.process_pool import ProcessOptions, ProcessPool
@@ -54,6 +54,7 @@ class RemoteWorker:
         self.name: Final = name or f"{socket.gethostname()}-{os.getpid()}"
         self.handlers: Final = handlers.part(False, topics)
         self.running: Final[dict[asyncio.Task[None], Attempt]] = {}
+        self._late: Final[set[asyncio.Task[ClientError | None]]] = set()
         self._concurrency = concurrency
         self._lease: Final = lease
         self._heartbeat: Final = heartbeat
@@ -130,7 +131,9 @@ class RemoteWorker:
                 self._room.clear()
                 await self._room.wait()
                 continue
-            for job in await fetched(self._fetcher, topics, free, WAIT_S, self._lease, self.name):
+            jobs = await fetched(self._fetcher, topics, free, WAIT_S, self._lease, self.name)
+            topics = [*topics[1:], topics[0]]  # whose turn it is: no long line keeps the others waiting
+            for job in jobs:
                 attempt = attempt_of(job)
                 if not self._takes.is_set():  # it came while we were told to be quiet
                     await self._reporter.release(attempt.job)
@@ -140,10 +143,15 @@ class RemoteWorker:
                 task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self.running.pop(task, None)
+        attempt = self.running.pop(task)
         self._room.set()
-        if not task.cancelled() and task.exception() is not None:
-            logger.error("a worker task failed", exc_info=task.exception())
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            logger.error("a worker task failed", exc_info=error)
+            job = attempt.job
+            report = requests.fail(job.job_id, described(error), job.token)
+            self._late.add(late := asyncio.get_running_loop().create_task(self._reporter.report(report)))
+            late.add_done_callback(self._late.discard)
 
     def _lost(self) -> None:
         """The connection that holds our jobs is broken."""
@@ -194,9 +202,9 @@ class RemoteWorker:
             if attempt.is_cancelled:
                 raise
             end = requests.fail(attempt.job.job_id, "the handler cancelled itself", attempt.job.token)
-        except (KeyboardInterrupt, GeneratorExit):
-            raise
         except BaseException as error:
+            if ends_program(error):
+                raise
             # Whatever a handler raises, SystemExit too, ends its job and nothing else.
             end = attempt.failed(error, handler)
         await asyncio.gather(*reports)

@@ -163,14 +163,14 @@ class HandlerThreads:
 def _run(work: Work) -> None:
     try:
         work.result = work.function(*work.arguments)
-    except StopIteration as stop:  # which no future of asyncio takes
-        work.error = _as_error(stop)
+    except (StopIteration, KeyboardInterrupt, GeneratorExit) as odd:  # which a future does not take, or the loop
+        work.error = _as_error(odd)
     except BaseException as error:
         # Whatever it is, SystemExit too: who waits for the function decides.
         work.error = error
 
 
-def _as_error(stop: StopIteration) -> RuntimeError:
-    error = RuntimeError("the function raised StopIteration")
-    error.__cause__ = stop
+def _as_error(odd: BaseException) -> RuntimeError:
+    error = RuntimeError(f"the function raised {type(odd).__name__}")
+    error.__cause__ = odd
     return error

@@ -11,7 +11,7 @@ import logging
 from typing import Final
 
 from jobs.errors import InvalidParams, JobRefused, Refused
-from jobs.failure import RanTooLong, described, facts_of, own_backoff_ms, traced
+from jobs.failure import RanTooLong, described, ends_program, facts_of, own_backoff_ms, traced
 from jobs.handlers import Handler, Handlers, result_bytes
 from jobs.job import Job
 from jobs.limits import MAX_ERROR
@@ -116,7 +116,7 @@ class JobWorker:
             self._fail(job, str(error), error, Reason.TIMEOUT, handler)
         elif isinstance(error, asyncio.CancelledError):
             self._interrupted(job)
-        elif isinstance(error, KeyboardInterrupt | GeneratorExit):
+        elif ends_program(error):
             raise error
         else:
             self._fail(job, described(error), error, Reason.FAILED, handler)

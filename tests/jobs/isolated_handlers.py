@@ -119,7 +119,9 @@ def hostile(job: Job) -> None:
 
 @handlers.on("odd-result", isolation="process")
 def odd_result(job: Job) -> object:
-    return {"huge": b"x" * (20 << 20), "object": object(), "cycle": [handlers]}[job.text]
+    itself: list[object] = []
+    itself.append(itself)
+    return {"huge": b"x" * (20 << 20), "object": object(), "cycle": [handlers], "itself": itself}[job.text]
 
 
 @handlers.on("steered", isolation="process")
@@ -142,3 +144,21 @@ def own_backoff(job: Job) -> None:
     if job.text == "exit":
         os._exit(3)
     time.sleep(60)
+
+
+@handlers.on("loud", isolation="process")
+def loud(job: Job) -> None:
+    for number in range(30):
+        print(f"line {number} " + "x" * 5000)
+    sys.stdout.flush()
+    os.abort()
+
+
+class Exits(Exception):
+    def __str__(self) -> str:
+        sys.exit(9)
+
+
+@handlers.on("exits", isolation="process")
+def exits(job: Job) -> None:
+    raise Exits

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from heroredis import Config, ServerFactory
-from jobs.process_pool import described, marked
+from jobs.leftovers import marked
+from jobs.process_pool import described
 from tests.jobs.isolated_handlers import handlers
 
 WAIT_S = 30
@@ -53,7 +54,7 @@ async def test_a_handler_runs_in_another_process(factory: ServerFactory) -> None
 
 @pytest.mark.parametrize(("topic", "params", "text"), [
     ("abort", b"", "signal 6 (SIGABRT)"), ("segfault", b"", "signal 11 (SIGSEGV)"),
-    ("os-exit", b"7", "exit status 7"), ("os-exit", b"0", "exit status 0"),
+    ("os-exit", b"7", "exit status 7"), ("os-exit", b"0", "exit status 0"), ("os-exit", b"113", "exit status 113"),
 ])
 async def test_a_crash_fails_its_job_and_the_next_one_runs(factory: ServerFactory, topic: str, params: bytes,
                                                            text: str) -> None:
@@ -68,6 +69,12 @@ async def test_what_a_crashed_worker_printed_last_is_kept(factory: ServerFactory
     ended = await factory.job_manager.wait(job.job_id, WAIT_S)
     assert ended is not None
     assert b"the last words before the end" in (ended.traceback or b"")
+    job = await factory.job_manager.create_job("loud")
+    ended = await factory.job_manager.wait(job.job_id, WAIT_S)
+    assert ended is not None
+    assert ended.traceback is not None
+    lines = ended.traceback.split(b"\n")
+    assert (lines[-1][:8], {len(line) for line in lines[1:]}) == (b"line 29 ", {2000})
 
 
 async def test_jobs_fetched_together_with_a_crashing_one_are_not_blamed(factory: ServerFactory) -> None:
@@ -118,7 +125,8 @@ async def test_output_without_end_is_read_and_dropped(factory: ServerFactory) ->
 
 async def test_hostile_errors_and_results_end_their_job(factory: ServerFactory) -> None:
     assert await end_of(factory, "hostile") == ("error", "dead", "Hostile: (its message cannot be shown)")
-    for kind, word in (("object", "TypeError"), ("cycle", "TypeError")):
+    assert await end_of(factory, "exits") == ("error", "dead", "Exits: (its message cannot be shown)")
+    for kind, word in (("object", "TypeError"), ("cycle", "TypeError"), ("itself", "ValueError: what contains itself")):
         state, _, error = await end_of(factory, "odd-result", kind)
         assert state == "error"
         assert error.startswith(word)
@@ -144,7 +152,7 @@ async def test_a_worker_cannot_get_beyond_its_memory(tmp_path: Path) -> None:
     async with ServerFactory(config, handlers=handlers) as factory:
         state, _, error = await end_of(factory, "leak")
         assert state == "error"
-        assert error.startswith("MemoryError")
+        assert error == "MemoryError: out of memory"
 
 
 async def test_a_worker_is_replaced_after_so_many_jobs(tmp_path: Path) -> None:

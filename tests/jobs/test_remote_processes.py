@@ -199,8 +199,8 @@ async def test_a_broken_connection_ends_what_it_has_held(factory: ServerFactory,
 
 async def test_a_quiet_worker_takes_no_jobs(factory: ServerFactory, start: Start) -> None:
     worker = await start()
-    await end_of(factory, "pid")
     manager = factory.job_manager
+    await until(lambda: any(client.is_blocked for client in factory.server.clients.values()))  # it waits for a job
     worker.quiet()
     job = await manager.create_job("pid")
     await until(lambda: len(manager.history(job.job_id, 9)) == 3)
