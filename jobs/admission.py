@@ -83,13 +83,8 @@ class Admission:
         self._lines: Final[dict[int, int]] = {}
         """How many log lines the running attempts have."""
         self._ending: Final[set[int]] = set()
-        self._unwritten: Final[list[Job]] = []
-        """Ends of jobs that a full disk did not take."""
-        self._write_at = 0
-        self._spared_until = -1
-        """No lease ends before."""
         self.is_full = False
-        """Until they are on disk no job is started."""
+        """Ends of jobs that a full disk did not take are not written yet: no job is started before."""
         self.timekeepers: Final[set[int]] = set()
         """Owners that watch over the time of their attempts themselves."""
         self._landing: Landing | None = None

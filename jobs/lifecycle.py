@@ -5,16 +5,18 @@ Synchronous core on the server's loop. A new job is shown, handed out and answer
 
 from __future__ import annotations
 
+import random
 from typing import Final
 
 from msgspec import structs
 
-from heroredis.extension import Committing
-from jobs.admission import Admission
+from heroredis.extension import Clock, Committing
+from jobs.admission import Admission, Defer
 from jobs.errors import BadState, StaleToken, no_job
 from jobs.job import Job, replace
-from jobs.limits import cut
+from jobs.limits import Limits, cut
 from jobs.options import FAR_FUTURE_MS
+from jobs.queue import JobQueue
 from jobs.retry import delay_ms
 from jobs.states import (
     ACTIVE,
@@ -33,6 +35,7 @@ from jobs.states import (
     VERBS,
     Reason,
 )
+from jobs.store import JobStore
 
 EMBEDDED: Final = 0
 NEVER_AGAIN: Final = frozenset({Reason.INVALID, Reason.DISCARDED})
@@ -49,6 +52,15 @@ SLICE: Final = 500
 
 class Lifecycle(Admission):
     """Every change of a job's state."""
+
+    def __init__(self, store: JobStore, queue: JobQueue, clock: Clock, defer: Defer,
+                 rng: random.Random | None = None, limits: Limits | None = None) -> None:
+        super().__init__(store, queue, clock, defer, rng, limits)
+        self._unwritten: Final[list[Job]] = []
+        """Ends of jobs that a full disk did not take."""
+        self._write_at = 0
+        self._spared_until = -1
+        """No lease ends before."""
 
     # The one way from state to state
 
