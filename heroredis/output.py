@@ -124,8 +124,10 @@ class Output:
                 encode(held.value, self.ctx.resp, ready)
             elif isinstance(error, RedisError):
                 ready.append(error_line(error.message))
-            else:
+            elif isinstance(error, OSError):
                 ready.append(error_line(b"IOERR the outcome is unknown, the disk failed: " + str(error).encode()))
+            else:  # a store says itself what has become of it
+                ready.append(error_line(b"IOERR " + str(error).encode()))
             ready += held.tail
         if not self._held:
             self._out = ready

@@ -151,7 +151,7 @@ def test_on_a_full_disk_nothing_of_a_transaction_is_kept_but_the_ends_of_jobs(de
         caller.call(*words)
     assert caller.call("EXEC") is False
     fill_up(desk)
-    assert str(caller.answer()) == "IOERR the outcome is unknown, the disk failed: no space"
+    assert str(caller.answer()) == "IOERR no space"
     assert [other.call("LLEN", "heroqueue:u"), other.call("JOB.GET", 2), other.job(1)[b"state"]] == [0, None, b"active"]
     assert other.error("JOB.COMPLETE", 1, "again") == "BADSTATE job 1 is ending, it cannot be completed"
     desk.pass_ms(1000)
