@@ -7,7 +7,7 @@ the job manager.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from heroredis.args import Args, Parser, integer, natural, numkeys, raw, timeout_ms
 from heroredis.clock import Clock, ManualClock, SystemClock
@@ -219,6 +219,19 @@ class JobView(Protocol):
     def at(self) -> int: ...
     @property
     def by(self) -> str: ...
+
+
+VERSION_FACTS: Final = ("state", "reason", "params", "result", "error", "traceback", "attempts", "max_attempts",
+                        "priority", "run_at", "started_at", "ended_at", "worker", "tags")
+"""What may differ from one version of a job to the next."""
+
+
+def changed(job: JobView, before: JobView | None) -> list[str] | None:
+    """The names of what a version has changed. `before` is the one before it; None = there is none, or it is not kept
+    any more, of which nothing can be told."""
+    if before is None:
+        return None if job.version > 1 else []
+    return [name for name in VERSION_FACTS if getattr(job, name) != getattr(before, name)]
 
 
 class Cost(Protocol):

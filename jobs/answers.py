@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from heroredis.extension import Map
+from heroredis.extension import Map, changed
 from jobs.accounting import Accounting
 from jobs.counts import Counts
 from jobs.job import Job
@@ -33,9 +33,10 @@ def job_pairs(job: Job) -> Pairs:
     return pairs
 
 
-def version_pairs(job: Job, cost: Accounting) -> Pairs:
-    """A job as JOB.HISTORY answers it."""
-    return [*job_pairs(job), *cost_pairs(cost), (b"version", job.version), (b"at", job.at), (b"by", job.by)]
+def version_pairs(job: Job, cost: Accounting, before: Job | None) -> Pairs:
+    """A job as JOB.HISTORY answers it. `before`: the version before it, None when there is none (any more)."""
+    return [*job_pairs(job), *cost_pairs(cost), (b"version", job.version), (b"at", job.at), (b"by", job.by),
+            (b"changed", changed(job, before))]
 
 
 def cost_pairs(cost: Accounting) -> Pairs:

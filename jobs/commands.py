@@ -99,7 +99,8 @@ class JobCommands:
         if not versions:
             raise no_job(number)
         costs = accounted_newest_first(versions)
-        return [Map(version_pairs(job, cost)) for job, cost in zip(versions[:wanted], costs, strict=False)]
+        return [Map(version_pairs(job, cost, before)) for job, cost, before
+                in zip(versions[:wanted], costs, [*versions[1:], None], strict=False)]
 
     def status(self, ctx: Context, job_id: bytes, state: bytes) -> Reply:
         wanted = decoded(state).lower()

@@ -258,7 +258,8 @@ class JobManager(Steering):
         return job
 
     async def wait(self, job_id: int, timeout: float | None = None) -> Job | None:
-        """The job once it is done or error, None when `timeout` seconds have passed. Raises JobNotFound."""
+        """The job once it is done or error, None when `timeout` seconds have passed. JobNotFound: there is none, or it
+        was deleted meanwhile."""
         job = self._now(job_id)
         if job.state in ENDED and not self.is_ending(job_id):
             return job
@@ -275,7 +276,7 @@ class JobManager(Steering):
                 waiting.remove(future)
                 if not waiting:
                     del self._ends[job_id]
-        return self.find(job_id)
+        return self._now(job_id)
 
     def newest_event(self) -> int:
         """The cursor behind everything that is on disk."""

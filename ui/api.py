@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from aiohttp import web
 
-from heroredis.extension import JobNotFound, JobRefused
+from heroredis.extension import JobNotFound, JobRefused, changed
 from ui import query
 from ui.acts import MAX_COUNT, Acts, NewJob, answer
 from ui.errors import BadRequest
@@ -96,12 +96,12 @@ class Api:
 
     async def history(self, request: web.Request) -> web.Response:
         depth = query.number(request, "count", 100, least=1, most=MAX_HISTORY)
-        versions = await self.jobs.get_history(query.job_id(request), depth)
+        versions = await self.jobs.get_history(query.job_id(request), depth + 1)
         if not versions:
             raise no_such_job()
         costs = self.jobs.costs(versions)
-        return answer({"history": [{**version_row(job), **cost_row(cost)}
-                                   for job, cost in zip(versions, costs, strict=True)]})
+        return answer({"history": [{**version_row(job, before), **cost_row(cost)} for job, cost, before
+                                   in zip(versions[:depth], costs, [*versions[1:], None], strict=False)]})
 
     async def create(self, request: web.Request) -> web.Response:
         jobs = self.jobs
@@ -151,8 +151,9 @@ def counts(stats: object) -> dict[str, int]:
     return {state: int(getattr(stats, state)) for state in STATES}
 
 
-def version_row(job: JobView) -> dict[str, object]:
-    return {"version": job.version, "state": job.state, "reason": job.reason, "by": job.by, "at": job.at}
+def version_row(job: JobView, before: JobView | None) -> dict[str, object]:
+    return {"version": job.version, "state": job.state, "reason": job.reason, "by": job.by, "at": job.at,
+            "worker": job.worker, "attempts": job.attempts, "changed": changed(job, before)}
 
 
 def cost_row(cost: Cost) -> dict[str, object]:

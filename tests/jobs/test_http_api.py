@@ -80,6 +80,10 @@ async def test_acts_are_in_the_history(site: Site) -> None:
     assert (await site.call("POST", path + "/retry"))[1]["state"] == "new"
     assert (await site.call("POST", path + "/retry"))[0] == 409
     assert [version.by for version in await site.jobs.get_history(job.job_id)] == ["http 127.0.0.1"] * 2 + ["api"]
+    rows = (await site.call("GET", path + "/history"))[1]["history"]
+    assert [row["changed"] for row in rows] == [
+        ["state", "reason", "error", "ended_at"], ["state", "reason", "error", "ended_at"], []]
+    assert (await site.call("GET", path + "/history?count=1"))[1]["history"] == rows[:1]
     site.jobs.claim("t", "w")
     site.jobs.log(job.job_id, "half way", "w")
     lines = (await site.call("GET", path + "/logs"))[1]["lines"]

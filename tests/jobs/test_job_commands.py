@@ -209,3 +209,17 @@ def test_topics_may_be_any_text(desk: Desk, caller: Caller) -> None:
         assert as_map(caller.call("JOB.FETCH", 1, 0, topic)[0])[b"id"] == job_id
         assert caller.call("GET", f"herojobs:{topic}:{job_id}") is not None
         assert caller.call("JOB.COMPLETE", job_id, "") == b"OK"
+
+
+def test_the_history_tells_what_has_changed() -> None:
+    caller = Desk().caller()
+    caller.call("JOB.CREATE", "t", "p", "RETRY", 1)
+    caller.call("JOB.EDIT", 1, "PARAMS", "q", "PRIORITY", 5)
+    caller.call("JOB.FETCH", 1, 0, "t", "WORKER", "w")
+    caller.call("JOB.FAIL", 1, "no", "RETRY", 0)
+    versions = [as_map(version) for version in caller.call("JOB.HISTORY", 1)]
+    assert [version[b"changed"] for version in versions] == [
+        [b"state", b"reason", b"error", b"run_at", b"worker"],
+        [b"state", b"reason", b"attempts", b"started_at", b"worker"],
+        [b"reason", b"params", b"priority"], []]
+    assert as_map(caller.call("JOB.HISTORY", 1, "COUNT", 1)[0]) == versions[0]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from heroredis.extension import JobNotFound
 from jobs import Discard, Handlers, Job, Snooze
 from jobs.middleware import Create, Middleware, NewJobs, Run
 from jobs.testing import JobBench
@@ -188,3 +189,14 @@ async def test_who_waits_for_a_job_hears_of_its_end() -> None:
     ended = await waiting
     assert ended is not None
     assert ended.result == b"Hello, Ada"
+
+
+async def test_who_waits_for_a_job_that_is_deleted_is_told_so() -> None:
+    bench = JobBench(handlers)
+    job = await bench.manager.create_job("greet", "Ada")
+    waiting = asyncio.ensure_future(bench.manager.wait(job.job_id))
+    await asyncio.sleep(0)
+    await bench.manager.delete_job(job.job_id)
+    with pytest.raises(JobNotFound, match="no job with id 1"):
+        await waiting
+    assert bench.manager._ends == {}
