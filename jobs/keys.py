@@ -36,6 +36,8 @@ class Keys:
         """Until when deleted jobs keep unique keys: topic, key, and the record that keeps it."""
         self._notes: Final[dict[int, int]] = {}
         """Deleted jobs whose keys are kept, with the records that keep them."""
+        self._over: Final[list[int]] = []
+        """Records of keys whose time is over and that others hold now."""
 
     def holder(self, topic: str, key: bytes, now: int) -> int:
         """The job that holds a unique key of a topic, 0 = nobody."""
@@ -71,8 +73,20 @@ class Keys:
         more = job.more
         if more.unique:
             self._unique[job.topic, more.unique] = Holder(job.job_id, more.unique_until, job.topic)
-        if more.idempotency and more.idempotency not in self._same:
+        if more.idempotency and self._is_free(more.idempotency, job.at):
             self.keep(more.idempotency, Holder(job.job_id, more.idempotency_until, job.topic, 0, more.batch or 1))
+
+    def _is_free(self, key: bytes, now: int) -> bool:
+        """Whether nobody holds an idempotency key, or only until now: one that is over may not be forgotten yet."""
+        held = self._same.get(key)
+        if held is None:
+            return True
+        if held.until > now:
+            return False
+        if held.note:
+            self._over.append(held.note)
+            del self._notes[held.job_id]
+        return True
 
     def keep_note(self, note: KeyNote, record_id: int) -> None:
         """The holder is deleted, its key is kept by a note."""
@@ -146,7 +160,8 @@ class Keys:
 
     def sweep(self, now: int) -> list[int]:
         """Forget the keys whose time is over; the notes that nobody needs any more."""
-        notes = []
+        notes = list(self._over)
+        self._over.clear()
         while self._unique_ends and self._unique_ends[0][0] <= now:
             _, topic, name, note = heapq.heappop(self._unique_ends)
             self.holder(topic, name, now)

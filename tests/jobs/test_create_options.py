@@ -324,3 +324,21 @@ def test_metadata_has_a_size_too(world: World) -> None:
     assert world.new(meta=fits).meta == fits
     with pytest.raises(BadOption, match=f"META has {MAX_META + 1} bytes, at most {MAX_META} are kept"):
         world.new(meta=fits + b" ")
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_key_that_is_used_again_after_its_time_is_kept_again(deleted: bool) -> None:
+    """Also while many others whose time is over too are not forgotten yet."""
+    world = World()
+    first = [world.new(idempotency=b"k%d" % number, idempotency_ms=10 + number).job_id for number in range(12)]
+    if deleted:
+        for job_id in first:
+            world.manager.delete(job_id, "x")
+    world.clock.advance(1000)
+    again = world.new(idempotency=b"k11").job_id
+    assert again > first[-1]
+    assert [world.new(idempotency=b"k11").job_id for _ in range(8)] == [again] * 8
+    world.manager.delete(world.new().job_id, "x")
+    assert len([note for _, note in world.store.records() if isinstance(note, KeyNote)]) == 0
+    world.restart()
+    assert world.new(idempotency=b"k11").job_id == again
