@@ -58,7 +58,7 @@ class Attempt(Run):
         if isinstance(error, Snooze):
             return requests.snooze(job.job_id, error.wait_ms / 1000, job.token)
         if isinstance(error, RetryAt):
-            return requests.fail(job.job_id, str(error), job.token, retry_at_ms=error.at_ms)
+            return requests.fail(job.job_id, str(error), job.token, retry_at_ms=error.at_ms, retries=handler.retries)
         if isinstance(error, Discard | Outcome):
             return requests.fail(job.job_id, str(error), job.token, dead=True, reason="discarded")
         if isinstance(error, InvalidParams):
@@ -67,7 +67,8 @@ class Attempt(Run):
         is_late = isinstance(error, RanTooLong)
         return requests.fail(job.job_id, str(error) if is_late else described(error), job.token,
                              traceback=traced(error), reason="timeout" if is_late else "",
-                             retry_s=None if wait_ms < 0 else wait_ms / 1000)
+                             retry_s=None if wait_ms < 0 else wait_ms / 1000, retries=handler.retries,
+                             backoff=handler.own_backoff)
 
 
 def attempt_of(fetched: JobMap, max_result: int = MAX_RESULT) -> Attempt:

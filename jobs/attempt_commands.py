@@ -10,6 +10,8 @@ from jobs.arguments import author, bytes_of, decoded, job_id_of, number_of, read
 from jobs.errors import BadOption
 from jobs.limits import cut
 from jobs.manager import JobManager
+from jobs.options import check_retries
+from jobs.retry import check_backoff
 from jobs.states import Reason
 
 REASONS: Final = (Reason.FAILED, Reason.INVALID, Reason.TIMEOUT, Reason.DISCARDED, Reason.CRASHED)
@@ -43,7 +45,8 @@ class AttemptCommands:
 
     def fail(self, ctx: Context, job_id: bytes, error: bytes, *options: bytes) -> Reply:
         found = read_options(options, ("DEAD",), {"TOKEN": decoded, "TRACEBACK": raw, "REASON": decoded,
-                                                      "RETRY": natural, "AT": natural, **USAGE})
+                                                      "RETRY": natural, "AT": natural, "RETRIES": natural,
+                                                      "BACKOFF": decoded, **USAGE})
         if len(found.keys() & {"DEAD", "RETRY", "AT"}) > 1:
             raise BadOption("give one of DEAD, RETRY and AT")
         token = token_in(found)
@@ -54,6 +57,12 @@ class AttemptCommands:
         wait = number_of(found, "RETRY", -1)
         if "AT" in found:
             wait = max(0, number_of(found, "AT", 0) - manager.now_ms())
+        retries, backoff = number_of(found, "RETRIES", 0), str(found.get("BACKOFF", ""))
+        check_retries("RETRIES", retries)
+        if backoff:
+            check_backoff(backoff)
+        if retries or backoff:
+            manager.handled_with(job_id_of(job_id), token, retries, backoff)
         trace = cut(bytes_of(found, "TRACEBACK")) if "TRACEBACK" in found else None
         self._measured(job_id_of(job_id), token, found)
         if reason == Reason.CRASHED:

@@ -29,7 +29,8 @@ TABLE: Final[dict[str, tuple[str, str, str, str]]] = {
     "JOB.FETCH": ("count timeout-ms topic [topic ...] [LEASE ms] [WORKER name]",
                   "Take waiting jobs to work on them, waiting for some.", "write blocking", "O(M) for M jobs"),
     "JOB.COMPLETE": ("id result [TOKEN t] [CPU us] [RSS bytes]", "End a job as done with its result.", "write", "O(1)"),
-    "JOB.FAIL": ("id error [TOKEN t] [DEAD | RETRY ms | AT ms] [TRACEBACK text] [REASON r] [CPU us] [RSS bytes]",
+    "JOB.FAIL": ("id error [TOKEN t] [DEAD | RETRY ms | AT ms] [RETRIES n] [BACKOFF spec] [TRACEBACK text] [REASON r] "
+                 "[CPU us] [RSS bytes]",
                  "End an attempt with an error; the job may be tried again.", "write",
                  "O(1)"),
     "JOB.SNOOZE": ("id ms [TOKEN t]", "Put a running job off; the attempt does not count.", "write", "O(log(N))"),

@@ -221,5 +221,6 @@ def _end_by(job: Job, death: Death) -> Request[None]:
     error = DIED + death.error if death.reason == Reason.CRASHED else death.error
     end = requests.fail(job.job_id, error, job.token, reason=death.reason,
                         traceback=(death.lines or b"").decode("utf-8", "replace"),
-                        retry_s=None if death.wait_ms < 0 else death.wait_ms / 1000)
+                        retry_s=None if death.wait_ms < 0 else death.wait_ms / 1000, retries=death.retries,
+                        backoff=death.backoff)
     return requests.with_usage(end, *death.usage) if death.usage.max_rss else end

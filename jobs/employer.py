@@ -42,6 +42,9 @@ class Death(NamedTuple):
     """Until the next attempt, as the handler's own function says; -1 = it has none."""
     usage: Usage
     """No memory = it is not known."""
+    retries: int = 0
+    """What the handler says for jobs that were made without it, and its backoff."""
+    backoff: str = ""
 
 
 class Employer(Protocol):

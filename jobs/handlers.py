@@ -30,6 +30,7 @@ class Handler:
         self.retries: Final = retries
         self.timeout: Final = timeout
         self.backoff: Final = backoff if isinstance(backoff, str) else DEFAULT_BACKOFF
+        self.own_backoff: Final = self.backoff if self.backoff != DEFAULT_BACKOFF else ""
         self.wait_after: Final = None if isinstance(backoff, str) else backoff
         """The program's own backoff: seconds to wait after (number of the failed attempt, its error)."""
         self.is_isolated: Final = isolation == PROCESS

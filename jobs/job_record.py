@@ -32,6 +32,8 @@ class Extra(msgspec.Struct, frozen=True, array_like=True, gc=False):
     max_rss: int = 0
     batch: int = 0
     """How many jobs, itself and those with the next ids, were made together under its idempotency key; 0 = it alone."""
+    runs_once: bool = False
+    """It was made with RETRY 0: one attempt is what was wanted, not what is usual."""
 
 
 NO_EXTRA: Final = Extra()

@@ -14,6 +14,7 @@ from heroredis.extension import Clock, Committing
 from jobs.admission import Admission, Defer
 from jobs.errors import BadState, StaleToken, no_job
 from jobs.job import Job, replace
+from jobs.job_record import DEFAULT_BACKOFF
 from jobs.limits import Limits, cut
 from jobs.options import FAR_FUTURE_MS
 from jobs.queue import JobQueue
@@ -162,6 +163,16 @@ class Lifecycle(Admission):
         after = replace(job, state=ERROR, reason=reason, error=cut(error), traceback=traceback, ended_at=now,
                         version=job.version + 1, at=now, by=by, token="", lease_until=0, attempts=attempts)
         return self._end(job, after, event)
+
+    def handled_with(self, job_id: int, token: str | None, retries: int, backoff: str) -> None:
+        """What the handler elsewhere that has run a job says for jobs that were made without it; kept with the version
+        that ends the attempt. Empty backoff = nothing."""
+        job = self.live.get(job_id)
+        if job is None or job.state != ACTIVE or token not in (None, job.token):
+            return
+        says_none = job.max_attempts == 1 and not (job.extra is not None and job.extra.runs_once)
+        self.live[job_id] = replace(job, max_attempts=retries + 1 if says_none else job.max_attempts,
+                                    backoff=backoff if backoff and job.backoff == DEFAULT_BACKOFF else job.backoff)
 
     def snooze(self, job_id: int, wait_ms: int, by: str, token: str | None = None) -> Committing:
         """active -> new for some time; the attempt does not count. The more versions a job has the longer it waits at

@@ -51,7 +51,7 @@ class JobOptions:
     @property
     def has_extra(self) -> bool:
         """Whether the job needs more than the usual facts."""
-        return bool(self.expire_ms or self.unique or self.idempotency or self.schedule)
+        return bool(self.expire_ms or self.unique or self.idempotency or self.schedule or self.retries == 0)
 
     def extra(self, now: int, run_at: int) -> Extra:
         """The rarely used facts of a job that is made now."""
@@ -59,7 +59,7 @@ class JobOptions:
             expires_at=max(now, run_at) + self.expire_ms if self.expire_ms else 0, unique=self.unique,
             unique_until=now + self.unique_ttl_ms if self.unique_ttl_ms else 0, idempotency=self.idempotency,
             idempotency_until=now + self.idempotency_ms if self.idempotency else 0, schedule=self.schedule,
-            scheduled_for=self.scheduled_for, batch=self.batch,
+            scheduled_for=self.scheduled_for, batch=self.batch, runs_once=self.retries == 0,
         )
 
     def of_batch(self, count: int) -> tuple[JobOptions, JobOptions]:
@@ -91,7 +91,7 @@ class JobOptions:
         if self.unique_ttl_ms and not self.unique:
             raise BadOption("TTL is the time of a UNIQUE key, give UNIQUE too")
         if self.retries is not None:
-            _between("RETRY", self.retries, 0, MAX_RETRIES)
+            check_retries("RETRY", self.retries)
         if self.backoff:
             check_backoff(self.backoff)
         if len(self.tags) > MAX_TAGS or not all(_is_tag(tag) for tag in self.tags):
@@ -122,6 +122,11 @@ def is_text(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def check_retries(name: str, retries: int) -> None:
+    """Raises BadOption."""
+    _between(name, retries, 0, MAX_RETRIES)
 
 
 def _between(name: str, value: int, low: int, high: int) -> None:

@@ -251,10 +251,13 @@ class ProcessPool:
     def _fail(self, job: Job, worker: WorkerProcess, status: int) -> None:
         lines = "\n".join(worker.last_lines()).encode("utf-8", "replace") or None
         error = TimeoutError(worker.verdict) if worker.verdict else ChildProcessError(described(status))
-        wait = own_backoff_ms(self.handlers.get(job.topic), job, error)
+        handler = self.handlers.get(job.topic)
+        wait = own_backoff_ms(handler, job, error)
         reason = worker.reason if worker.verdict else Reason.CRASHED
         usage = worker.usage if worker.head == job.job_id else Usage(0, 0)
-        self.employer.failed(job, worker.name, Death(str(error), reason, lines, wait, usage))
+        self.employer.failed(job, worker.name, Death(
+            str(error), reason, lines, wait, usage, 0 if handler is None else handler.retries,
+            "" if handler is None else handler.own_backoff))
 
     def closed(self, channel_id: int) -> bool:
         """A connection is gone. Whether it was one of ours, whose jobs wait until it is known how the process died."""

@@ -59,7 +59,7 @@ class RemoteWorker:
         self._lease: Final = lease
         self._heartbeat: Final = heartbeat
         self._fetcher: Final = AsyncClient(url, name=self.name, attempts=1, on_lost=self._lost)
-        self._reporter: Final = Reporter(AsyncClient(url, name=f"{self.name}-reports"))
+        self._reporter: Final = Reporter(AsyncClient(url, name=self.name))
         self._stopping = asyncio.Event()
         self._room: Final = asyncio.Event()
         self._takes: Final = asyncio.Event()

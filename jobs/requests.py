@@ -136,8 +136,13 @@ def complete(job_id: int, result: object, token: str = "") -> Request[None]:
 
 
 def fail(job_id: int, error: object, token: str = "", *, dead: bool = False, traceback: str = "", reason: str = "",
-         retry_s: float | None = None, retry_at_ms: int = 0) -> Request[None]:
+         retry_s: float | None = None, retry_at_ms: int = 0, retries: int = 0, backoff: str = "") -> Request[None]:
+    """`retries` and `backoff`: what the handler says for jobs that were made without it."""
     more = [b"DEAD"] if dead else []
+    if retries:
+        more += [b"RETRIES", b"%d" % retries]
+    if backoff:
+        more += [b"BACKOFF", backoff.encode()]
     if traceback:
         more += [b"TRACEBACK", traceback.encode("utf-8", "replace")]
     if reason:

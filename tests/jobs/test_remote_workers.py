@@ -15,6 +15,8 @@ import pytest
 
 from heroredis import Config, Handlers, Job, ServerFactory
 from jobs.async_client import AsyncClient
+from jobs.process_pool import ProcessOptions
+from jobs.process_worker import load
 from jobs.remote_worker import RemoteWorker, main
 from tests.jobs.wrapped_handlers import handlers as wrapped
 
@@ -107,6 +109,33 @@ async def test_what_a_leaving_worker_gives_back_counts_neither_as_attempt_nor_as
         back = await manager.get_job(job.job_id)
         assert back is not None
         assert (back.state, back.reason, back.attempts, back.losses) == ("new", "returned", 0, 0)
+
+
+@pytest.mark.parametrize("isolation", ["", "process"])
+async def test_the_retries_of_a_handler_elsewhere_count(factory: ServerFactory, tmp_path: Path, isolation: str) -> None:
+    file = tmp_path / "tried.py"
+    file.write_text(f"""
+import os
+from jobs import Handlers, Job
+handlers = Handlers()
+
+@handlers.on("tried", retries=2, backoff="fixed:1", isolation={isolation!r})
+def tried(job: Job) -> int:
+    if job.attempts == 2 and {isolation!r}:
+        os._exit(1)
+    if job.attempts < 3:
+        raise ValueError("not yet")
+    return job.attempts
+""")
+    worker = RemoteWorker(f"unix://{tmp_path}/s", load(str(file)), name="far", processes=ProcessOptions(1, str(file)))
+    task = asyncio.create_task(worker.run())
+    manager = factory.job_manager
+    job = await ended(factory, await manager.create_job("tried"))
+    once = await ended(factory, await manager.create_job("tried", retries=0))
+    worker.stop()
+    await task
+    assert (job.state, job.result, job.by) == ("done", b"3", "far")
+    assert (once.state, once.attempts) == ("error", 1)
 
 
 async def test_a_fetch_that_nobody_waits_for_gives_its_jobs_back(factory: ServerFactory, tmp_path: Path) -> None:

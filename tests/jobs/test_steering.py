@@ -300,3 +300,25 @@ def test_a_crash_that_a_worker_elsewhere_tells_counts_as_a_death() -> None:
     worker.call("JOB.FETCH", 1, 0, "t")
     assert worker.call("JOB.FAIL", 2, "x", "REASON", "crashed", "DEAD") == b"OK"
     assert worker.job(2)[b"reason"] == b"crashed"
+
+
+@pytest.mark.parametrize(("made_with", "attempts", "backoff"), [
+    ((), 4, "fixed:7"), (("RETRY", 0), 1, "fixed:7"), (("RETRY", 1), 2, "fixed:7"),
+    (("BACKOFF", "fixed:9"), 4, "fixed:9"), (("RETRY", 0, "UNIQUE", "u"), 1, "fixed:7"),
+])
+def test_a_worker_elsewhere_says_how_often_its_handler_is_tried(made_with: tuple[object, ...], attempts: int,
+                                                                backoff: str) -> None:
+    desk = Desk()
+    worker = desk.caller()
+    worker.call("JOB.CREATE", "t", "", *made_with)
+    [job] = worker.call("JOB.FETCH", 1, 0, "t")
+    token = as_map(job)[b"token"]
+    worker.error("JOB.FAIL", 1, "no", "TOKEN", "c0", "RETRIES", 9)
+    assert worker.call("JOB.FAIL", 1, "no", "TOKEN", token, "RETRIES", 3, "BACKOFF", "fixed:7") == b"OK"
+    job = worker.job(1)
+    assert (job[b"max_attempts"], job[b"state"]) == (attempts, b"new" if attempts > 1 else b"error")
+    found = desk.manager.find(1)
+    assert found is not None
+    assert found.backoff == backoff
+    if attempts > 1:
+        assert job[b"run_at"] - desk.manager.now_ms() == int(backoff.rpartition(":")[2])
