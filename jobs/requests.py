@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 
+from jobs.job_record import MAX_BATCH
 from jobs.trace import with_trace
 from jobs.wire import as_bytes, as_text
 
@@ -94,7 +95,10 @@ def create(topic: str, params: object, **options: Any) -> Request[int]:
 
 
 def create_many(topic: str, params: Sequence[object], **options: Any) -> Request[list[int]]:
-    """Several jobs with the same options, under one idempotency key, if any."""
+    """Several jobs with the same options, under one idempotency key, if any. ValueError for more than one request may
+    hold."""
+    if len(params) > MAX_BATCH:
+        raise ValueError(f"{len(params)} jobs are too many for one call, give at most {MAX_BATCH}")
     words = [b"JOB.MCREATEX", topic.encode(), b"%d" % len(params), *map(as_bytes, params), *_create_words(**options)]
     return Request(words, list, bool(options.get("idempotency")))
 

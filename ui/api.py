@@ -152,8 +152,17 @@ def counts(stats: object) -> dict[str, int]:
 
 
 def version_row(job: JobView, before: JobView | None) -> dict[str, object]:
-    return {"version": job.version, "state": job.state, "reason": job.reason, "by": job.by, "at": job.at,
-            "worker": job.worker, "attempts": job.attempts, "changed": changed(job, before)}
+    """A version; one with which an attempt has failed, with its error and traceback."""
+    row: dict[str, object] = {
+        "version": job.version, "state": job.state, "reason": job.reason, "by": job.by, "at": job.at,
+        "worker": job.worker, "attempts": job.attempts, "changed": changed(job, before)}
+    if job.state == "error" or job.reason == "retry":
+        row["error"], row["traceback"] = text(job.error), text(job.traceback)
+    return row
+
+
+def text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("utf-8", "backslashreplace")
 
 
 def cost_row(cost: Cost) -> dict[str, object]:

@@ -215,6 +215,8 @@ async def test_each_way_of_making_jobs_takes_the_same_options(factory: ServerFac
         for wrong in ({"priority": 5.5}, {"retries": True}, {"delay": 1, "run_at": when}):
             with pytest.raises(ClientError, match="ERR"):
                 await client.create_job("t", b"7", **wrong)
+        with pytest.raises(ValueError, match="1000001 jobs are too many for one call"):
+            await client.create_jobs("t", [b""] * 1_000_001)
         with pytest.raises(TypeError, match="as a list"):
             await client.create_jobs("t", [b"7"], tags="x")
     assert ids == [1, 2, 3, 4, 5, 6]

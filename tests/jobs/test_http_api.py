@@ -72,6 +72,16 @@ async def test_create_with_options_and_search(site: Site) -> None:
     assert answered["error"]["message"].startswith("query, character 1")
 
 
+async def test_each_failed_attempt_is_in_the_history_with_its_error(site: Site) -> None:
+    job = await site.jobs.create_job("t", "x", retries=1, backoff="fixed:0")
+    for error in ("first", b"\xff"):
+        await site.jobs.update_job_status(job.job_id, "active")
+        await site.jobs.fail_job(job.job_id, error)
+    rows = (await site.call("GET", f"/api/jobs/{job.job_id}/history"))[1]["history"]
+    assert [(row["state"], row.get("error", "-"), row.get("traceback", "-")) for row in rows] == [
+        ("error", "\\xff", None), ("active", "-", "-"), ("new", "first", None), ("active", "-", "-"), ("new", "-", "-")]
+
+
 async def test_acts_are_in_the_history(site: Site) -> None:
     job = await site.jobs.create_job("t", "x")
     path = f"/api/jobs/{job.job_id}"
