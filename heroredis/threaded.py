@@ -80,6 +80,9 @@ class SyncJobManager:
     def set_schedule(self, name: str, topic: str, params: object = b"", **options: Any) -> ScheduleNote:
         return self._call(self._factory.job_manager.set_schedule(name, topic, params, **options))
 
+    def list_schedules(self) -> list[ScheduleNote]:
+        return self._call(self._factory.job_manager.list_schedules())
+
     def delete_schedule(self, name: str, **who: str) -> None:
         self._call(self._factory.job_manager.delete_schedule(name, **who))
 
@@ -106,6 +109,11 @@ class SyncJobManager:
 
     def wait(self, job_id: int, timeout: float | None = None) -> Job | None:
         return self._call(self._factory.job_manager.wait(job_id, timeout))
+
+    def attempt_errors(self, job_id: int) -> list[Job]:
+        async def read() -> list[Job]:
+            return self._factory.job_manager.attempt_errors(job_id)
+        return self._call(read())
 
     def stats(self, topic: str | None = None) -> Counts:
         async def read() -> Counts:

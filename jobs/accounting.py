@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from jobs.job import Job
-from jobs.states import ACTIVE, NEW, Reason
+from jobs.states import ACTIVE, ERROR, NEW, Reason
 
 ENOUGH: Final = 32
 """Versions that are looked at for one job; an attempt that has more of them is accounted from what is there."""
@@ -55,3 +55,14 @@ def accounted_newest_first(versions: list[Job]) -> list[Accounting]:
     rows = accounted(reversed(versions))
     rows.reverse()
     return rows
+
+
+def failed_attempts(versions: list[Job]) -> list[Job]:
+    """Of the versions of a job, newest first, those with which attempts have failed, oldest first."""
+    found: list[Job] = []
+    for job in reversed(versions):
+        if job.reason != Reason.RETRY and (job.state != ERROR or job.reason == Reason.DELETED):
+            continue
+        if not found or found[-1].started_at != job.started_at or found[-1].error != job.error:
+            found.append(job)
+    return found

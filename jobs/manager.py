@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, cast
 
 from heroredis.extension import Blocking, Clock, Committing, JobView
-from jobs.accounting import ENOUGH, NOTHING, Accounting, accounted_newest_first
+from jobs.accounting import ENOUGH, NOTHING, Accounting, accounted_newest_first, failed_attempts
 from jobs.admission import Defer
 from jobs.bulk import Done, bulk
 from jobs.counts import Counts
@@ -28,7 +28,7 @@ from jobs.query import Query
 from jobs.queue import JobQueue
 from jobs.schedules import Schedules
 from jobs.search import Search
-from jobs.states import ACTIVE, ENDED, ERROR, NEW, STATES, Reason
+from jobs.states import ACTIVE, ENDED, NEW, STATES
 from jobs.steering import Steering
 from jobs.store import JobStore
 
@@ -221,6 +221,10 @@ class JobManager(Steering):
         await self._committed(self.schedules.set(note, by))
         return self.schedules.need(name)
 
+    async def list_schedules(self) -> list[ScheduleNote]:
+        """All of them by name, with their next and last runs."""
+        return self.schedules.all()
+
     async def delete_schedule(self, name: str, *, by: str = "api") -> None:
         """The jobs that it has made stay. Raises BadOption when there is none of this name."""
         await self._committed(self.schedules.delete(name, by))
@@ -243,13 +247,7 @@ class JobManager(Steering):
 
     def attempt_errors(self, job_id: int) -> list[Job]:
         """The versions with which failed attempts ended, oldest first: each has its error and traceback."""
-        found: list[Job] = []
-        for job in reversed(self.history(job_id, ALL_VERSIONS)):
-            if job.reason != Reason.RETRY and (job.state != ERROR or job.reason == Reason.DELETED):
-                continue
-            if not found or found[-1].started_at != job.started_at or found[-1].error != job.error:
-                found.append(job)
-        return found
+        return failed_attempts(self.history(job_id, ALL_VERSIONS))
 
     def _now(self, job_id: int) -> Job:
         job = self.find(job_id)

@@ -428,12 +428,14 @@ def test_the_manager_of_a_synchronous_program_can_do_what_the_other_can(tmp_path
         assert manager.edit_job(first.job_id, priority=7, by="me").priority == 7
         assert manager.promote_job(second.job_id).reason == "promoted"
         assert manager.cancel_job(first.job_id, "no need").error == b"no need"
+        assert [job.error for job in manager.attempt_errors(first.job_id)] == [b"no need"]
         assert manager.retry_job(first.job_id).state == "new"
         manager.pause_topic("t")
         manager.resume_topic("t")
         assert manager.count_jobs("tag:x") == 2
         assert [job.job_id for job in manager.search_jobs("tag:x")[1]] == [2, 1]
         assert manager.set_schedule("s", "t", every=60).next_at
+        assert [(one.name, one.runs, one.next_at > 0) for one in manager.list_schedules()] == [("s", 0, True)]
         manager.pause_schedule("s")
         manager.resume_schedule("s")
         manager.delete_schedule("s")
