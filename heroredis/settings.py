@@ -18,7 +18,8 @@ from typing import Any
 from heroredis.durations import parse_duration_ms
 
 ENV_PREFIX = "HEROREDIS_"
-RESERVED_ENV = frozenset({"HEROREDIS_PURE", "HEROREDIS_CONFIG"})
+RESERVED_ENV = frozenset({"HEROREDIS_PURE", "HEROREDIS_CONFIG", "HEROREDIS_URL", "HEROREDIS_WORKER"})
+"""Read elsewhere: HEROREDIS_URL by the command line, HEROREDIS_WORKER marks worker processes and what they start."""
 DURABILITIES = ("always", "everysec", "no")
 DEFAULT_JOBS_PATH = "./data/jobsdb"
 

@@ -17,7 +17,7 @@ from heroredis.durations import parse_duration_ms
 from heroredis.errors import RedisError
 from heroredis.glob import matches
 from heroredis.keyspace.space import Space
-from heroredis.settings import SettingsError, load
+from heroredis.settings import SettingsError, load, unknown_variables
 
 ALPHABET = "abc*?"
 
@@ -114,6 +114,11 @@ def test_bad_settings_name_option_value_and_fix(environ: dict[str, str], parts: 
         load(None, environ)
     for part in parts:
         assert part in str(caught.value)
+
+
+def test_variables_that_no_part_of_heroredis_reads_are_named() -> None:
+    read = ("HEROREDIS_URL", "HEROREDIS_PURE", "HEROREDIS_CONFIG", "HEROREDIS_WORKER", "HEROREDIS_DATA_DIR", "HOME")
+    assert unknown_variables(dict.fromkeys((*read, "HEROREDIS_DATADIR"), "x")) == ["HEROREDIS_DATADIR"]
 
 
 def test_an_unknown_option_is_named_with_the_nearest_one(tmp_path: Path) -> None:
