@@ -12,7 +12,7 @@ PYTHON ?= $(shell for p in /usr/bin/python3.13 /usr/bin/python3.12 /usr/bin/pyth
 	for p in python3.13 python3.12 python3.11 python3; do \
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 HOT := $(shell find heroredis ourdb jobs -name '*.py' 2>/dev/null)
-DEBIAN := redis-server redis-tools cadaver rclone litmus curl
+DEBIAN := redis-server redis-tools cadaver rclone litmus curl zsh fish
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -50,7 +50,7 @@ torture: setup  ## long kill -9 rounds
 	$(BIN)/python -m pytest -m torture tests/crash $(ARGS)
 
 tools:
-	@missing=""; for t in redis-server redis-cli cadaver rclone litmus curl; do command -v $$t >/dev/null || missing="$$missing $$t"; done; \
+	@missing=""; for t in redis-server redis-cli cadaver rclone litmus curl zsh fish; do command -v $$t >/dev/null || missing="$$missing $$t"; done; \
 	command -v npm >/dev/null || missing="$$missing node"; \
 	if [ -n "$$missing" ]; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

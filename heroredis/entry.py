@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
 from typing import Final
@@ -15,7 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given[:1] and given[0] in TOOLS:
         from jobs.cli import main as tools
 
-        return tools(given)
+        return tools(given, _elsewhere)
     if given[:1] == ["worker"]:
         from jobs.remote_worker import main as work
 
@@ -23,3 +24,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from heroredis.cli import main as serve
 
     return serve(given)
+
+
+def _elsewhere() -> dict[str, argparse.ArgumentParser]:
+    """The parsers of the commands that are none of the tools."""
+    from heroredis.cli import parser as serve
+    from jobs.remote_worker import parser as work
+
+    return {"serve": serve(), "worker": work()}

@@ -10,7 +10,7 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from jobs import cli_jobs, cli_topics, cli_workers
@@ -18,9 +18,7 @@ from jobs.completion import script
 from jobs.link import CannotConnect, Link, Place, Refusal, default_url
 from jobs.top import top
 
-REFUSED: Final = 1
 USAGE: Final = 2
-NOT_FOUND: Final = 3
 NO_SERVER: Final = 4
 _UNITS: Final = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 
@@ -39,8 +37,8 @@ def parser() -> argparse.ArgumentParser:
                                    "connect, 5 the time was over, 6 the awaited job has failed.")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--url", default=None, metavar="URL",
-                        help="redis://[user:password@]host[:port] or unix:///path (default: HEROREDIS_URL, else the "
-                        "Unix socket /tmp/redis.sock, else 127.0.0.1:6379)")
+                        help="redis://[user:password@]host[:port], rediss://… for TLS, or unix:///path (default: "
+                        "HEROREDIS_URL, else the Unix socket /tmp/redis.sock, else 127.0.0.1:6379)")
     common.add_argument("--json", action="store_true", help="print JSON")
     groups = made.add_subparsers(dest="group", required=True)
     jobs = groups.add_parser("job", help="create, find and steer jobs").add_subparsers(dest="verb", required=True)
@@ -56,12 +54,12 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run one command; the exit status."""
+def main(arguments: Sequence[str], elsewhere: Callable[[], Mapping[str, argparse.ArgumentParser]] = dict) -> int:
+    """Run one command; the exit status. `elsewhere`: the parsers of `serve` and `worker`, for the shells."""
     made = parser()
     given = made.parse_args(arguments)
     if given.group == "completion":
-        print(script(given.shell, made))
+        print(script(given.shell, made, elsewhere()))
         return 0
     try:
         with Link(Place(given.url or default_url(os.environ))) as link:
@@ -71,7 +69,7 @@ def main(arguments: Sequence[str]) -> int:
     except CannotConnect as error:
         return _failed(NO_SERVER, error)
     except Refusal as error:
-        return _failed(NOT_FOUND if error.code == "NOJOB" else REFUSED, error)
+        return _failed(error.status, error)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # the reader of a pipe has seen enough

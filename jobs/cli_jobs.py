@@ -9,13 +9,12 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
-from jobs.link import Link
+from jobs.link import NOT_FOUND, Link, Refusal
 from jobs.table import JOB_HEAD, as_json, cut, job_row, lines_of, names, table, text_of, when
 
 Namespace = argparse.Namespace
 TIMED_OUT: Final = 5
 FAILED: Final = 6
-NOT_FOUND: Final = 3
 PAGE: Final = 500
 FOLLOW_MS: Final = 2000
 ENDS: Final = (b"done", b"error")
@@ -56,6 +55,14 @@ def add(verbs: Any, common: argparse.ArgumentParser, duration: Callable[[str], i
         act.add_argument("--query", metavar="Q", help="all that fit")
         act.add_argument("--dry-run", action="store_true", help="only count them")
         act.set_defaults(run=run_act)
+    edit = verbs.add_parser("edit", parents=[common], help="change the params or the priority of a waiting job")
+    edit.add_argument("id", type=int)
+    edit.add_argument("--params", help="its new params; - reads them from the standard input")
+    edit.add_argument("--priority", type=int, metavar="0-255")
+    edit.set_defaults(run=run_edit)
+    promote = verbs.add_parser("promote", parents=[common], help="put waiting jobs at the head of their line, at once")
+    promote.add_argument("id", type=int, nargs="+")
+    promote.set_defaults(run=run_each)
     tail = verbs.add_parser("tail", parents=[common], help="changes of all jobs as they happen, or a job's log lines")
     tail.add_argument("id", type=int, nargs="?")
     tail.add_argument("--topic")
@@ -67,7 +74,7 @@ def add(verbs: Any, common: argparse.ArgumentParser, duration: Callable[[str], i
 
 
 def run_create(link: Link, given: Namespace) -> int:
-    words: list[object] = ["JOB.CREATE", given.topic, sys.stdin.buffer.read() if given.params == "-" else given.params]
+    words: list[object] = ["JOB.CREATE", given.topic, _params(given.params)]
     for option, name in (("DELAY", "delay"), ("AT", "at"), ("PRIORITY", "priority"), ("RETRY", "retry"),
                          ("BACKOFF", "backoff"), ("TIMEOUT", "timeout"), ("EXPIRE", "expire"), ("UNIQUE", "unique"),
                          ("TTL", "unique_ttl"), ("IDEMPOTENCY", "idempotency"),
@@ -82,6 +89,10 @@ def run_create(link: Link, given: Namespace) -> int:
         print(as_json({"id": job_id}) if given.json else job_id)
         return 0
     return _awaited(link, job_id, given.wait, given.json)
+
+
+def _params(given: str) -> object:
+    return sys.stdin.buffer.read() if given == "-" else given
 
 
 def run_list(link: Link, given: Namespace) -> int:
@@ -146,10 +157,7 @@ def run_act(link: Link, given: Namespace) -> int:
     if bool(given.id) == (given.query is not None) or (given.dry_run and given.id):
         raise ValueError(f"give ids to {given.verb}, or --query (and --dry-run) for all that fit")
     if given.id:
-        for job_id in given.id:
-            link.call(f"JOB.{given.verb.upper()}", job_id)
-        print(as_json({"changed": len(given.id)}) if given.json else f"{len(given.id)} changed")
-        return 0
+        return run_each(link, given)
     done = names(link.call("JOB.BULK", given.verb, "QUERY", given.query, *(["DRYRUN"] if given.dry_run else [])))
     if given.json:
         print(as_json(done))
@@ -157,6 +165,31 @@ def run_act(link: Link, given: Namespace) -> int:
         print(f"{done['matched']} fit" if given.dry_run else f"{done['changed']} of {done['matched']} changed")
         if done["refusal"]:
             print(text_of(done["refusal"]), file=sys.stderr)
+    return 0
+
+
+def run_each(link: Link, given: Namespace) -> int:
+    """Every job that is named, also when one of them refuses; the status tells of the first that did."""
+    refused: list[Refusal] = []
+    for job_id in given.id:
+        try:
+            link.call(f"JOB.{given.verb.upper()}", job_id)
+        except Refusal as refusal:
+            refused.append(refusal)
+            print(f"heroredis: {refusal}", file=sys.stderr)
+    changed = len(given.id) - len(refused)
+    print(as_json({"changed": changed}) if given.json else f"{changed} changed")
+    return refused[0].status if refused else 0
+
+
+def run_edit(link: Link, given: Namespace) -> int:
+    words: list[object] = ["JOB.EDIT", given.id]
+    words += [] if given.params is None else ["PARAMS", _params(given.params)]
+    words += [] if given.priority is None else ["PRIORITY", given.priority]
+    if len(words) == 2:
+        raise ValueError("give --params, --priority or both")
+    link.call(*words)
+    print(as_json({"changed": 1}) if given.json else "1 changed")
     return 0
 
 

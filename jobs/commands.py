@@ -23,6 +23,7 @@ from jobs.accounting import ENOUGH, accounted_newest_first
 from jobs.answers import cost_pairs, counts_map, job_pairs, version_pairs
 from jobs.arguments import LONGEST_WAIT_MS, author, create_options, decoded, fetch_options, job_id_of, read_options
 from jobs.attempt_commands import AttemptCommands
+from jobs.counts import Counts
 from jobs.declared import TABLE
 from jobs.errors import BadOption, no_job
 from jobs.event_commands import EventCommands
@@ -147,10 +148,13 @@ class JobCommands:
     def topics(self, ctx: Context) -> Reply:
         manager = self._manager()
         rows: list[tuple[object, object]] = []
-        for name, counts in manager.topics().items():
+        known = manager.topics()
+        for name, counts in known.items():
             shown = counts_map(counts)
             shown.pairs.append((b"paused", int(name in manager.paused)))
             rows.append((name, shown))
+        for name in sorted(manager.paused.keys() - known.keys()):  # also where nothing waits yet
+            rows.append((name, Map([*counts_map(Counts()).pairs, (b"paused", 1)])))
         return Map(rows)
 
     def wait(self, ctx: Context, job_id: bytes, timeout: bytes) -> Reply:

@@ -1,16 +1,20 @@
-"""Shell completion, made from the parser of the command line."""
+"""Shell completion, made from the parsers of the command line. Where no word fits the shells offer files."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from typing import Any, Final
 
-ELSEWHERE: Final = ("serve", "worker")
-"""Commands that have parsers of their own."""
+NAME: Final = "heroredis"
+ZSH: Final = """(( $+functions[compdef] )) || { autoload -U compinit && compinit -i; }
+autoload -U +X bashcompinit && bashcompinit"""
+SERVE: Final = "serve"
+"""The command whose options may stand alone."""
 
 
-def words(parser: argparse.ArgumentParser) -> dict[str, list[str]]:
-    """What may follow each path of words, "" being the beginning."""
+def words(parser: argparse.ArgumentParser, elsewhere: Mapping[str, argparse.ArgumentParser]) -> dict[str, list[str]]:
+    """What may follow each path of words, "" being the beginning. `elsewhere`: commands with parsers of their own."""
     found: dict[str, list[str]] = {}
 
     def visit(path: str, node: argparse.ArgumentParser) -> None:
@@ -26,33 +30,45 @@ def words(parser: argparse.ArgumentParser) -> dict[str, list[str]]:
                 here += [str(choice) for choice in action.choices or () if not action.option_strings]
         found[path] = here
 
+    for name, one in elsewhere.items():
+        visit(name, one)
+        found[name] = [word for word in found[name] if word != name]
     visit("", parser)
-    found[""] = [*ELSEWHERE, *found[""]]
+    alone = [option for option in found.get(SERVE, []) if option not in found[""]]
+    found[""] = [*elsewhere, *found[""], *alone]
     return found
 
 
-def script(shell: str, parser: argparse.ArgumentParser) -> str:
+def script(shell: str, parser: argparse.ArgumentParser,
+           elsewhere: Mapping[str, argparse.ArgumentParser] | None = None) -> str:
     """The script for bash, zsh or fish."""
-    found = words(parser)
+    found = words(parser, elsewhere or {})
     if shell == "fish":
-        lines = ["complete -c heroredis -f"]
-        for path, following in found.items():
-            seen = " and ".join(f"__fish_seen_subcommand_from {word}" for word in path.split())
-            condition = seen or "not __fish_seen_subcommand_from " + " ".join(
-                word for word in found[""] if not word.startswith("-"))
-            lines += [f"complete -c heroredis -n '{condition}' " + (f"-l {word[2:]}" if word.startswith("--")
-                                                                    else f"-a {word}") for word in following]
-        return "\n".join(lines)
+        return "\n".join(_fish(found))
+    groups = "|".join(dict.fromkeys(path.split()[0] for path in found if " " in path))
     cases = "\n".join(f'    "{path}") words="{" ".join(following)}" ;;' for path, following in found.items())
-    body = f"""_heroredis() {{
-  local path="" words="" word
-  for word in "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"; do
-    case "$path" in ""|job|topic|schedule) [[ "$word" == -* ]] || path="${{path:+$path }}$word" ;; esac
+    body = f"""_{NAME}() {{
+  local path="" words="" word cur="${{COMP_WORDS[COMP_CWORD]}}"
+  for word in "${{COMP_WORDS[@]:1:$((COMP_CWORD-1))}}"; do
+    case "$path" in ""|{groups}) [[ "$word" == -* ]] || path="${{path:+$path }}$word" ;; esac
   done
   case "$path" in
 {cases}
   esac
-  COMPREPLY=($(compgen -W "$words" -- "${{COMP_WORDS[COMP_CWORD]}}"))
+  COMPREPLY=($(compgen -W "$words" -- "$cur"))
 }}
-complete -F _heroredis heroredis"""
-    return body if shell == "bash" else f"autoload -U +X bashcompinit && bashcompinit\n{body}"
+complete -o default -F _{NAME} {NAME}"""
+    return body if shell == "bash" else f"{ZSH}\n{body}"
+
+
+def _fish(found: dict[str, list[str]]) -> list[str]:
+    lines = []
+    for path, following in found.items():
+        commands = [word for word in following if not word.startswith("-")]
+        conditions = [f"__fish_seen_subcommand_from {word}" for word in path.split()]
+        if commands:
+            conditions.append(f"not __fish_seen_subcommand_from {' '.join(commands)}")
+        condition = "; and ".join(conditions)
+        lines += [f"complete -c {NAME} -n '{condition}' " + (f"-l {word[2:]}" if word.startswith("--")
+                                                            else f"-f -a {word}") for word in following]
+    return lines

@@ -143,7 +143,7 @@ class JobsExtension(Extension):
         manager.on_measure = self._measure
         manager.later = self._later
         manager.embedded = lambda: [(worker.name, worker.job) for worker in self.pool.workers]
-        manager.embedded_topics = self._handlers.topics
+        manager.embedded_topics = self._pool.handlers.topics
         super().attach(core)
         core.registry.add_help()
 

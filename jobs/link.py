@@ -7,6 +7,7 @@ import getpass
 import os
 import re
 import socket
+import ssl
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -15,6 +16,9 @@ import hiredis
 
 SOCKET: Final = "/tmp/redis.sock"
 PORT: Final = 6379
+REFUSED: Final = 1
+NOT_FOUND: Final = 3
+"""Exit statuses of the command line for what a server refuses."""
 CONNECT_S: Final = 5.0
 _NOTHING: Final = object()
 
@@ -29,6 +33,7 @@ class Refusal(Exception):
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self.code: Final = text.partition(" ")[0]
+        self.status: Final = NOT_FOUND if self.code == "NOJOB" or text.startswith("ERR no schedule ") else REFUSED
 
 
 def default_url(environ: Mapping[str, str]) -> str:
@@ -39,6 +44,11 @@ def default_url(environ: Mapping[str, str]) -> str:
     return f"unix://{SOCKET}" if os.path.exists(SOCKET) else f"redis://127.0.0.1:{PORT}"
 
 
+def _without_password(url: str) -> str:
+    """As it may be shown."""
+    return re.sub(r"//[^/@]*@", "//…@", url)
+
+
 class Place:
     """Where and as whom to connect. ValueError for a URL that names no such thing."""
 
@@ -46,16 +56,22 @@ class Place:
         if "://" not in url:
             url = f"unix://{url}" if url.startswith("/") else f"redis://{url}"
         parts = urlsplit(url)
-        if parts.scheme not in ("redis", "unix"):
-            raise ValueError(f"{url!r}: give redis://[user:password@]host[:port] or unix://[user:password@]/path")
+        try:
+            port = parts.port
+        except ValueError:
+            port = -1
+        if parts.scheme not in ("redis", "rediss", "unix") or port == -1:
+            raise ValueError(f"{_without_password(url)!r} is no address: give redis://[user:password@]host[:port], "
+                             "rediss://… for TLS, or unix://[user:password@]/path")
+        self.is_tls: Final = parts.scheme == "rediss"
         self.is_unix: Final = parts.scheme == "unix"
         self.path: Final = unquote(parts.path)
         self.host: Final = parts.hostname or "127.0.0.1"
-        self.port: Final = parts.port or PORT
+        self.port: Final = port or PORT
         self.password: Final = unquote(parts.password or "")
         self.user: Final = unquote(parts.username or "default")
         if self.is_unix and not self.path:
-            raise ValueError(f"{url!r}: the path of the socket is missing")
+            raise ValueError(f"{_without_password(url)!r} names no socket: give unix:///path/to/redis.sock")
 
     def __str__(self) -> str:
         return self.path if self.is_unix else f"{self.host}:{self.port}"
@@ -65,7 +81,7 @@ class Link:
     """Raises CannotConnect and Refusal."""
 
     def __init__(self, place: Place) -> None:
-        self._place: Final = place
+        self.place: Final = place
         self._reader: Final = hiredis.Reader(notEnoughData=_NOTHING)
         try:
             self._socket: Final = self._connected()
@@ -75,12 +91,15 @@ class Link:
         self.call("HELLO", "3", *auth, "SETNAME", _name())
 
     def _connected(self) -> socket.socket:
-        if not self._place.is_unix:
-            return socket.create_connection((self._place.host, self._place.port), CONNECT_S)
+        if not self.place.is_unix:
+            made = socket.create_connection((self.place.host, self.place.port), CONNECT_S)
+            if not self.place.is_tls:
+                return made
+            return ssl.create_default_context().wrap_socket(made, server_hostname=self.place.host)
         made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         made.settimeout(CONNECT_S)
         try:
-            made.connect(self._place.path)
+            made.connect(self.place.path)
         except OSError:
             made.close()
             raise
@@ -102,15 +121,15 @@ class Link:
                                  + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts))
             return self._answer()
         except OSError as error:
-            raise CannotConnect(f"the connection to {self._place} is lost: {error.strerror or error}") from None
+            raise CannotConnect(f"the connection to {self.place} is lost: {error.strerror or error}") from None
         except hiredis.HiredisError as error:
-            raise CannotConnect(f"{self._place} does not speak Redis: {error}") from None
+            raise CannotConnect(f"{self.place} does not speak Redis: {error}") from None
 
     def _answer(self) -> Any:
         while (answer := self._reader.gets()) is _NOTHING:
             data = self._socket.recv(65536)
             if not data:
-                raise CannotConnect(f"{self._place} closed the connection")
+                raise CannotConnect(f"{self.place} closed the connection")
             self._reader.feed(data)
         if isinstance(answer, hiredis.ReplyError):
             raise Refusal(str(answer))

@@ -18,9 +18,9 @@ import redis
 from heroredis.testing import ServerProcess
 from jobs.cli import main
 from jobs.cli_jobs import run_tail
-from jobs.completion import script
 from jobs.link import Place, default_url
 from jobs.table import table, text_of, when
+from tests.conftest import need
 
 ROOT = Path(__file__).parents[2]
 Run = Callable[..., tuple[int, str, str]]
@@ -138,6 +138,7 @@ def test_topics_and_schedules(run: Run) -> None:
     assert [found[name] for name in ("every", "missed", "backoff", "expire", "start_at", "meta", "next_at")] == [
         3_600_000, "all", "fixed:5", 5000, 2_000_000_000_000, '{"a":1}', 2_000_000_000_000]
     assert run("schedule", "del", "nightly")[0] == 0
+    assert run("schedule", "del", "nightly")[0] == 3
     assert run("schedule", "list")[1] == "no schedules\n"
 
 
@@ -153,6 +154,36 @@ def test_workers_are_counted_resized_quiet_and_drained(run: Run) -> None:
     assert run("workers", "--json", "--processes", "2")[0] == 1
     pool = as_json(run("workers", "--json", "--work", "--count", str(before["workers"])))["pool"]
     assert pool == before
+
+
+def test_a_waiting_job_is_edited_and_promoted(run: Run) -> None:
+    jobs = [run("job", "create", "edited", "p", "--delay", "1h")[1].strip() for _ in range(2)]
+    assert run("job", "edit", jobs[0], "--params", "q", "--priority", "3")[:2] == (0, "1 changed\n")
+    shown = as_json(run("job", "show", jobs[0], "--json"))
+    assert (shown["params"], shown["priority"], shown["reason"]) == ("q", 3, "edited")
+    assert shown["history"][0]["by"].startswith("cli-")
+    assert run("job", "edit", jobs[0])[::2] == (2, "heroredis: give --params, --priority or both\n")
+    status, printed, problem = run("job", "promote", "999999", *jobs)
+    assert (status, printed, problem) == (3, "2 changed\n", "heroredis: NOJOB no job with id 999999\n")
+    assert [as_json(run("job", "show", job_id, "--json"))["reason"] for job_id in jobs] == ["promoted", "promoted"]
+    assert run("job", "cancel", *jobs, jobs[0])[:2] == (1, "2 changed\n")
+
+
+def test_a_paused_topic_is_seen_before_it_has_jobs(run: Run) -> None:
+    assert run("topic", "pause", "empty")[0] == 0
+    assert as_json(run("topic", "list", "--json"))["empty"] == {
+        "new": 0, "active": 0, "done": 0, "error": 0, "paused": 1}
+    assert "empty (paused)" in run("top")[1]
+    run("topic", "resume", "empty")
+    assert "empty" not in as_json(run("topic", "list", "--json"))
+
+
+def test_an_address_that_is_none_is_named_without_its_password(capfd: pytest.CaptureFixture[str]) -> None:
+    for url in ("redis://u:secret@box:port", "http://u:secret@box", "redis://u:secret@box:99999", "unix://u:secret@"):
+        assert main(["job", "list", "--url", url]) == 2
+        said = capfd.readouterr().err
+        assert "//…@" in said
+        assert "secret" not in said
 
 
 def test_pages_tail_and_top(run: Run, server: ServerProcess) -> None:
@@ -240,35 +271,53 @@ def test_tables_and_texts() -> None:
     assert text_of(b"a\x1b[2J\n\xff") == "a\\x1b[2J\\n\\xff"
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_names_every_command(shell: str, capfd: pytest.CaptureFixture[str]) -> None:
-    assert main(["completion", shell]) == 0
-    printed = capfd.readouterr().out
-    for word in ("serve", "topic", "schedule", "retry", "purge", "dry-run", "completion"):
-        assert word in printed
+@pytest.fixture(scope="module")
+def scripts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """What the command prints for each shell, as files."""
+    found = {}
+    for shell in ("bash", "zsh", "fish"):
+        found[shell] = tmp_path_factory.mktemp("completion") / shell
+        done = subprocess.run([sys.executable, "-m", "heroredis", "completion", shell], capture_output=True, check=True,
+                              cwd=ROOT, timeout=60)
+        found[shell].write_bytes(done.stdout)
+    return found
 
 
-def test_bash_completes(tmp_path: Path) -> None:
-    from jobs.cli import parser
-
-    path = tmp_path / "complete.bash"
-    path.write_text(script("bash", parser()))
-    for words, last, wanted in (("heroredis job re", 2, "retry"), ("heroredis worke", 1, "worker workers")):
-        ask = f'COMP_WORDS=({words}); COMP_CWORD={last}; _heroredis; echo "${{COMPREPLY[@]}}"'
-        done = subprocess.run(["bash", "-c", f"source {path}; {ask}"], capture_output=True, text=True, check=True,
-                              timeout=60)
-        assert done.stdout.strip() == wanted
+COMPLETED = [("heroredis job re", "retry"), ("heroredis worke", "worker workers"), ("heroredis topic pu", "purge"),
+             ("heroredis job edit --pr", "--priority"), ("heroredis completion z", "zsh"),
+             ("heroredis worker --process-max-j", "--process-max-jobs"), ("heroredis serve --redis-c", "--redis-conf"),
+             ("heroredis --webdav-p", "--webdav-port")]
 
 
-def python(code: str) -> str:
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, capture_output=True, check=True,
-                          timeout=60)
-    return done.stdout
+@pytest.mark.parametrize(("typed", "wanted"), COMPLETED)
+def test_bash_completes(scripts: dict[str, Path], typed: str, wanted: str) -> None:
+    ask = f'COMP_WORDS=({typed}); COMP_CWORD={len(typed.split()) - 1}; _heroredis; echo "${{COMPREPLY[@]}}"'
+    done = subprocess.run(["bash", "-c", f"source {scripts['bash']}; {ask}"], capture_output=True, text=True,
+                          check=True, timeout=60)
+    assert done.stdout.strip() == wanted
 
 
-def test_tools_load_no_server_and_the_server_no_tools() -> None:
-    code = ("import sys\nfrom heroredis.entry import main\nmain(['completion', 'bash'])\n"
-            "print(sorted(set(sys.modules) & {'heroredis.server', 'heroredis.factory', 'asyncio', 'jobs.manager'}))")
-    assert python(code).splitlines()[-1] == "[]"
-    code = "import sys, heroredis.cli, jobs.extension\nprint('jobs.cli' in sys.modules, 'jobs.link' in sys.modules)"
-    assert python(code).strip() == "False False"
+@pytest.mark.parametrize(("typed", "wanted"), COMPLETED)
+def test_fish_completes(scripts: dict[str, Path], typed: str, wanted: str) -> None:
+    done = subprocess.run([need("fish"), "-c", f"source {scripts['fish']}; complete -C '{typed}'"], text=True,
+                          capture_output=True, check=True, timeout=60)
+    assert sorted(line.partition("\t")[0] for line in done.stdout.splitlines()) == wanted.split()
+
+
+TYPIST = """
+zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell 'PROMPT=; unsetopt zle_bracketed_paste 2>/dev/null; source "$SCRIPT"; print rea""dy'
+zpty -r shell seen '*ready*'
+zpty -n -w shell "$TYPED"$'\\t'
+zpty -r shell seen "*$WANTED*" && print found
+zpty -d shell
+"""
+
+
+@pytest.mark.parametrize(("typed", "wanted"), [one for one in COMPLETED if " " not in one[1]])
+def test_zsh_completes(scripts: dict[str, Path], typed: str, wanted: str, tmp_path: Path) -> None:
+    done = subprocess.run([need("zsh"), "-f", "-c", TYPIST], text=True, capture_output=True, timeout=60, check=False,
+                          env={**os.environ, "SCRIPT": str(scripts["zsh"]), "TYPED": typed, "WANTED": wanted,
+                               "ZDOTDIR": str(tmp_path), "TERM": "dumb"})
+    assert done.stdout.strip().endswith("found"), done

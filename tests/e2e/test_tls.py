@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import ssl
 import subprocess
+import sys
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from heroredis.testing import ServerProcess
 from tests.conftest import need
 from tests.differential.harness import TIMEOUT_S, Failure, Status, encode, until
 from tests.e2e.conf_process import ConfProcess, connect, free_port, ours
@@ -119,6 +122,18 @@ def test_requests_of_all_sizes_over_tls(tmp_path: Path, certificates: Path) -> N
             command = [REDIS_CLI, "--tls", "--cacert", str(certificates / "ca.crt"), "-p", str(port), "PING"]
             done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
             assert done.stdout == "PONG\n"
+
+
+def test_the_command_line_for_jobs_speaks_tls(tmp_path: Path, certificates: Path) -> None:
+    with ServerProcess(tmp_path, ["--no-ui", "--no-webdav"], environment={
+            "HEROREDIS_REDIS_TLS_PORT": str(port := free_port()), "HEROREDIS_REDIS_TLS_AUTH_CLIENTS": "no",
+            "HEROREDIS_REDIS_TLS_CERT_FILE": str(certificates / "server.crt"),
+            "HEROREDIS_REDIS_TLS_KEY_FILE": str(certificates / "server.key")}):
+        command = [sys.executable, "-m", "heroredis", "job", "create", "t", "--url", f"rediss://localhost:{port}"]
+        for known, status, said in ((certificates / "ca.crt", 0, "1\n"), (certificates / "client.crt", 4, "")):
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60,
+                                  env={**os.environ, "SSL_CERT_FILE": str(known)}, cwd=Path(__file__).parents[2])
+            assert (done.returncode, done.stdout) == (status, said), done.stderr
 
 
 def test_clients_have_to_show_a_certificate_of_the_authority(tmp_path: Path, certificates: Path) -> None:
