@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from jobs.errors import JobRefused
 from jobs.limits import Limits
-from jobs.options import JobOptions
+from jobs.options import IDEMPOTENCY_MS, JobOptions
 from jobs.states import DISCARD, STATES
 from tests.jobs.world import World
 
@@ -21,6 +21,7 @@ TOPICS = ("a", "b")
 LOSSES = 3
 CONNECTION = 7
 PICK = st.integers(0, 50)
+KEYS = (b"s", b"k1", b"k2", b"k3", b"k4")
 
 
 @dataclass
@@ -48,13 +49,23 @@ class Model:
 
 
 @dataclass
+class Key:
+    """An idempotency key with the jobs that were made under it. `was_over`: its time was over once; when the clock is
+    set back after that it may be forgotten already or not."""
+
+    ids: list[int]
+    until: int
+    was_over: bool = False
+
+
+@dataclass
 class Known:
     """All that the model knows; a crash goes back to what was known at the last sync."""
 
     jobs: dict[int, Model] = field(default_factory=dict)
     unsynced: dict[int, Model] = field(default_factory=dict)
     paused: set[str] = field(default_factory=set)
-    kept: dict[bytes, list[int]] = field(default_factory=dict)
+    kept: dict[bytes, Key] = field(default_factory=dict)
 
 
 class Lives(RuleBasedStateMachine):
@@ -131,18 +142,31 @@ class Lives(RuleBasedStateMachine):
             job.attempts -= 1
         job.state, job.reason, job.held, job.token, job.in_line = "new", "returned", "", "", True
 
+    def is_held(self, same: bytes) -> bool:
+        """Whether an idempotency key answers the jobs that were made under it."""
+        key = self.known.kept.get(same)
+        return key is not None and key.until > self.now
+
+    def is_unsure(self, same: bytes) -> bool:
+        """Whether nobody can say so, because the clock was set back."""
+        key = self.known.kept.get(same)
+        return key is not None and key.was_over and key.until > self.now
+
     # Creating and running
 
     @rule(topic=st.sampled_from(TOPICS), delay=st.sampled_from([0, 0, 30, 500]), retries=st.integers(0, 2),
           expire=st.sampled_from([0, 0, 40]), priority=st.sampled_from([100, 100, 5]),
-          unique=st.sampled_from([b"", b"", b"u"]), same=st.sampled_from([b"", b"", b"s"]))
+          unique=st.sampled_from([b"", b"", b"u"]), same=st.sampled_from([b"", b"", b"", *KEYS]),
+          keep=st.sampled_from([10**9, 40]))
     def create(self, topic: str, delay: int, retries: int, expire: int, priority: int, unique: bytes,
-               same: bytes) -> None:
+               same: bytes, keep: int) -> None:
         options = JobOptions(delay_ms=delay, retries=retries, expire_ms=expire, priority=priority, unique=unique,
-                             idempotency=same, backoff="fixed:20")
+                             idempotency=same, idempotency_ms=keep, backoff="fixed:20")
         everyone = {**self.known.jobs, **self.known.unsynced}
-        if same and same in self.known.kept:
-            assert self.world.manager.create(topic, b"", options)[0].job_id == self.known.kept[same][0]
+        if self.is_unsure(same):
+            return
+        if self.is_held(same):
+            assert self.world.manager.create(topic, b"", options)[0].job_id == self.known.kept[same].ids[0]
             return
         holders = [job_id for job_id, job in everyone.items() if unique and job.unique == unique
                    and job.topic == topic and job.state in ("new", "active")]
@@ -157,26 +181,34 @@ class Lives(RuleBasedStateMachine):
             topic, reason="delayed" if delay else "", budget=retries + 1, backoff=20, run_at=run_at, priority=priority,
             expires_at=max(self.now, run_at) + expire if expire else 0, unique=unique, same=same)
         if same:
-            self.known.kept[same] = [made.job_id]
+            self.known.kept[same] = Key([made.job_id], self.now + keep)
         self.settle()
 
     @rule(count=st.integers(1, 3), topic=st.sampled_from(TOPICS), same=st.sampled_from([b"", b"s", b"b"]))
     def create_together(self, count: int, topic: str, same: bytes) -> None:
+        if self.is_unsure(same):
+            return
+        is_held = self.is_held(same)
         made, _ = self.world.manager.create_many(topic, [b""] * count, JobOptions(idempotency=same, backoff="fixed:20"))
         ids = [job.job_id for job in made]
-        if same in self.known.kept:
-            assert ids == self.known.kept[same]
+        if is_held:
+            assert ids == self.known.kept[same].ids
             return
         assert not set(ids) & {*self.known.jobs, *self.known.unsynced}
         self.known.unsynced.update((job_id, Model(topic, backoff=20)) for job_id in ids)
         if same:
-            self.known.kept[same] = ids
+            self.known.kept[same] = Key(ids, self.now + IDEMPOTENCY_MS)
         self.settle()
 
     @rule(count=st.integers(2, 4), topic=st.sampled_from(TOPICS))
     def create_some(self, count: int, topic: str) -> None:
         for _ in range(count):
-            self.create.__wrapped__(self, topic, 0, 1, 0, 100, b"", b"")
+            self.create.__wrapped__(self, topic, 0, 1, 0, 100, b"", b"", 40)
+
+    @rule(topic=st.sampled_from(TOPICS), keys=st.lists(st.sampled_from(KEYS), min_size=3, max_size=6))
+    def use_keys(self, topic: str, keys: list[bytes]) -> None:
+        for key in keys:
+            self.create.__wrapped__(self, topic, 0, 1, 0, 100, b"", key, 40)
 
     @rule(held=st.sampled_from(["embedded", "connection", "lease"]))
     def claim_some(self, held: str) -> None:
@@ -342,7 +374,11 @@ class Lives(RuleBasedStateMachine):
     @rule(passes=st.sampled_from([1, 19, 20, 50, 600]), jump=st.sampled_from([0, 0, 0, 300, -300]))
     def time(self, passes: int, jump: int) -> None:
         self.world.clock.advance(passes)
+        for key in self.known.kept.values():
+            key.was_over |= key.until <= self.now
         self.world.clock.jump(jump)
+        for key in self.known.kept.values():
+            key.was_over |= key.until <= self.now
         for job in self.known.jobs.values():
             if job.held == "lease" and job.deadline <= self.monotonic:
                 self.lose(job, True)
