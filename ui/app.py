@@ -11,14 +11,13 @@ from ui.api import Api
 from ui.errors import error_response
 from ui.live import LiveHub, stream
 from ui.pages import Pages
-from ui.security import Guard, add_headers, middleware
+from ui.security import MAX_BODY, Guard, add_headers, middleware
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from heroredis.extension import JobService
 
-MAX_BODY: Final = 16 * 1024 * 1024
 STATIC_TYPES: Final = {"ui.css": "text/css", "ui.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
 

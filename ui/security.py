@@ -41,6 +41,9 @@ HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
+MAX_BODY: Final = 20 * 1024 * 1024
+"""Bytes of a request: params of the most that is kept by default, and what stands around them."""
+
 
 class Guard:
     """The rules of one listener. `hosts` is filled when the port is known."""
@@ -109,7 +112,10 @@ def middleware(guard: Guard) -> Middleware:
             if error.status < 400:
                 raise
             code = (error.reason or "ERROR").upper().replace(" ", "_")
-            answer = error_response(request, error.status, code, (error.reason or "error").lower())
+            said = (error.reason or "error").lower()
+            if isinstance(error, web.HTTPRequestEntityTooLarge):
+                said = f"the body has more than {MAX_BODY} bytes; keep large data elsewhere and name it in the params"
+            answer = error_response(request, error.status, code, said)
             if "Allow" in error.headers:
                 answer.headers["Allow"] = error.headers["Allow"]
             return answer

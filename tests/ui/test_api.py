@@ -115,11 +115,12 @@ async def test_refusals_have_their_status(ui: RunningUi, code: str, status: int)
 
 
 async def test_body_above_the_limit(ui: RunningUi) -> None:
-    body = b'{"topic": "t", "params": "' + b"x" * (16 * 1024 * 1024) + b'"}'
-    status, _, _ = await ui.call(
-        "POST", "/api/jobs", data=io.BytesIO(body), headers={"Content-Type": "application/json"}
-    )
-    assert status == 413
+    for size, expected, words in ((16, 201, "id"), (20, 413, "the body has more than 20971520 bytes")):
+        body = b'{"topic": "t", "params": "' + b"x" * (size * 1024 * 1024) + b'"}'
+        status, answered, _ = await ui.call(
+            "POST", "/api/jobs", data=io.BytesIO(body), headers={"Content-Type": "application/json"}
+        )
+        assert (status, words in answered) == (expected, True)
 
 
 async def test_form_leads_to_the_job(ui: RunningUi) -> None:
