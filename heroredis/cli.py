@@ -19,6 +19,7 @@ from heroredis.config.conf import RedisConf
 from heroredis.config.lines import ConfError
 from heroredis.factory import ServerFactory, StartError, new_loop
 from heroredis.form import is_compiled
+from heroredis.leaving import leave
 from heroredis.settings import Config, SettingsError, dotted, load, unknown_variables, walk
 from heroredis.tuning import settle
 
@@ -185,4 +186,4 @@ def _main_as_redis(words: Sequence[str]) -> int:
 
 
 async def _run(config: Config, ready_file: str | None, conf: RedisConf | None = None) -> int:
-    return await Running(config, ready_file, conf).run()
+    return await leave(await Running(config, ready_file, conf).run())

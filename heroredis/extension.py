@@ -23,6 +23,7 @@ from heroredis.durations import parse_duration_ms
 from heroredis.errors import RedisError
 from heroredis.keyspace.change import GENERIC, LIST, STRING
 from heroredis.keyspace.database import Database
+from heroredis.leaving import leave
 from heroredis.loading import LoadError, load_handlers
 from heroredis.logs import configure as configure_logs
 from heroredis.reply import NULL_ARRAY, OK, Committing, Durable, Error, Map, Reply, Simple, Wait
@@ -85,6 +86,7 @@ __all__ = [
     "configure_logs",
     "give_back",
     "integer",
+    "leave",
     "load_handlers",
     "natural",
     "numkeys",

@@ -5,6 +5,7 @@ Used by worker processes and by remote workers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -25,6 +26,8 @@ class Attempt(Run):
 
     def __init__(self, job: Job, max_result: int = MAX_RESULT) -> None:
         super().__init__(job)
+        self.over_at = math.inf
+        """When it has to be over, by the loop's clock, where there is one."""
         self.max_result: Final = max_result
         """What is larger is not sent: the server would refuse it."""
         self.report: Callable[[Request[Any]], None] = lambda request: None

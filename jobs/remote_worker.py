@@ -19,7 +19,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from heroredis.extension import LoadError, configure_logs, load_handlers
+from heroredis.extension import LoadError, configure_logs, leave, load_handlers
 from jobs import requests
 from jobs.async_client import AsyncClient
 from jobs.attempt import Attempt, attempt_of
@@ -31,6 +31,7 @@ from jobs.process_pool import ProcessOptions, ProcessPool
 from jobs.reporting import Reporter, fetched
 from jobs.requests import Request
 from jobs.threads import HandlerThreads
+from jobs.watchdog import Watchdog
 from jobs.wire import ClientError, NotConnected, OutcomeUnknown, parse_url
 
 logger = logging.getLogger("heroredis.worker")
@@ -38,6 +39,9 @@ WAIT_S: Final = 60.0
 HEARTBEAT_S: Final = 5.0
 MOST_THREADS: Final = 256
 """Made when they are needed: more jobs at a time may be wanted later."""
+PULSE_S: Final = 0.2
+PATIENCE_S: Final = 5.0
+"""How long a coroutine may go on that was cancelled."""
 LAST_S: Final = 2.0
 """For what is given back at the end."""
 
@@ -50,7 +54,7 @@ class RemoteWorker:
 
     def __init__(self, url: str, handlers: Handlers, *, concurrency: int = 1, lease: float = 0, name: str = "",
                  topics: Sequence[str] = (), processes: ProcessOptions | None = None,
-                 heartbeat: float = HEARTBEAT_S) -> None:
+                 heartbeat: float = HEARTBEAT_S, patience: float = PATIENCE_S) -> None:
         self.name: Final = name or f"{socket.gethostname()}-{os.getpid()}"
         self.handlers: Final = handlers.part(False, topics)
         self.running: Final[dict[asyncio.Task[None], Attempt]] = {}
@@ -58,6 +62,8 @@ class RemoteWorker:
         self._concurrency = concurrency
         self._lease: Final = lease
         self._heartbeat: Final = heartbeat
+        self._patience: Final = patience
+        self._watchdog: Final = Watchdog(self.handlers.codes(), self._working, 0)
         self._fetcher: Final = AsyncClient(url, name=self.name, attempts=1, on_lost=self._lost)
         self._reporter: Final = Reporter(AsyncClient(url, name=self.name))
         self._stopping = asyncio.Event()
@@ -102,16 +108,19 @@ class RemoteWorker:
 
     async def run(self, grace_s: float = 10) -> None:
         """Work until `stop` is called, then let running jobs end within `grace_s` seconds; the rest goes back."""
-        tasks = [asyncio.create_task(self._beat())]
+        self._watchdog.start()
+        tasks = [asyncio.create_task(self._beat()), asyncio.create_task(self._pulse())]
         if self.handlers.topics():
             tasks.append(asyncio.create_task(self._take()))
         if self.processes is not None:
             self.processes.start()
         await self._stopping.wait()
-        for task in tasks[1:]:
+        for task in tasks[2:]:
             task.cancel()
         await asyncio.gather(self._finish(grace_s), *([] if self.processes is None else [self.processes.stop(grace_s)]))
-        tasks[0].cancel()
+        for task in tasks[:2]:
+            task.cancel()
+        self._watchdog.stop()
         await asyncio.gather(self._give_back(), self._jobs.close(LAST_S))
         await self._fetcher.close()
         await self._reporter.client.close()
@@ -143,15 +152,45 @@ class RemoteWorker:
                 task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        attempt = self.running.pop(task)
+        attempt = self.running.pop(task, None)
         self._room.set()
         error = None if task.cancelled() else task.exception()
         if error is not None:
             logger.error("a worker task failed", exc_info=error)
-            job = attempt.job
-            report = requests.fail(job.job_id, described(error), job.token)
-            self._late.add(late := asyncio.get_running_loop().create_task(self._reporter.report(report)))
-            late.add_done_callback(self._late.discard)
+            if attempt is not None:
+                self._tell(requests.fail(attempt.job.job_id, described(error), attempt.job.token))
+
+    def _tell(self, report: Request[None]) -> None:
+        self._late.add(late := asyncio.get_running_loop().create_task(self._reporter.report(report)))
+        late.add_done_callback(self._late.discard)
+
+    def _working(self) -> list[tuple[str, Job]]:
+        return [(self.name, attempt.job) for attempt in list(self.running.values())]
+
+    def _cancel(self, task: asyncio.Task[None], attempt: Attempt) -> None:
+        """The job was taken away."""
+        attempt.is_cancelled = True
+        attempt.over_at = min(attempt.over_at, asyncio.get_running_loop().time())
+        task.cancel()
+
+    async def _pulse(self) -> None:
+        """The loop is alive; and what does not let itself be cancelled keeps no place."""
+        while True:
+            self._watchdog.beat()
+            now = asyncio.get_running_loop().time()
+            for task, attempt in list(self.running.items()):
+                if now - attempt.over_at >= self._patience:
+                    self._give_up(task, attempt)
+            await asyncio.sleep(PULSE_S)
+
+    def _give_up(self, task: asyncio.Task[None], attempt: Attempt) -> None:
+        logger.warning("job %d is over, but its coroutine goes on: it does not let itself be cancelled",
+                       attempt.job.job_id, extra=facts_of(attempt.job))
+        del self.running[task]
+        self._room.set()
+        handler = self.handlers.get(attempt.job.topic)
+        if handler is not None and not attempt.is_cancelled:
+            self._tell(attempt.failed(RanTooLong(self._limit(handler, attempt)), handler))
 
     def _lost(self) -> None:
         """The connection that holds our jobs is broken."""
@@ -167,8 +206,7 @@ class RemoteWorker:
     def _abandon(self) -> None:
         """The jobs are ours no longer: the server has given them back."""
         for task, attempt in list(self.running.items()):
-            attempt.is_cancelled = True
-            task.cancel()
+            self._cancel(task, attempt)
 
     async def _give_back(self) -> None:
         """What has not ended in time goes back in line, and does not count."""
@@ -221,6 +259,8 @@ class RemoteWorker:
         arguments = handler.arguments(job, attempt)
         limit = self._limit(handler, attempt)
         scope = asyncio.timeout(limit or None)
+        if limit and handler.is_async:
+            attempt.over_at = asyncio.get_running_loop().time() + limit
         try:
             async with scope:
                 if handler.is_async:
@@ -245,8 +285,7 @@ class RemoteWorker:
             for task, attempt in list(self.running.items()):
                 try:
                     if not await self._reporter.is_ours(attempt.job, lease_s):
-                        attempt.is_cancelled = True
-                        task.cancel()
+                        self._cancel(task, attempt)
                 except (NotConnected, OutcomeUnknown):
                     break
             if self.processes is not None:
@@ -293,6 +332,7 @@ async def _serve(given: argparse.Namespace, handlers: Handlers) -> None:
     logger.info("%s works for %s on %s", worker.name, given.url.rpartition("@")[2],
                 ", ".join(given.topic or handlers.topics()))
     await worker.run(given.grace)
+    await leave(0)
 
 
 def problem_of(given: argparse.Namespace, handlers: object) -> str:

@@ -10,22 +10,25 @@ import contextlib
 import logging
 from typing import Final
 
-from jobs.errors import InvalidParams, JobRefused, Refused
-from jobs.failure import RanTooLong, described, ends_program, facts_of, own_backoff_ms, traced
+from jobs.endings import Endings
+from jobs.errors import InvalidParams, JobRefused
+from jobs.failure import RanTooLong, described, ends_program, facts_of
 from jobs.handlers import Handler, Handlers, result_bytes
 from jobs.job import Job
-from jobs.limits import MAX_ERROR
 from jobs.manager import JobManager
 from jobs.middleware import Stack
-from jobs.outcomes import Outcome, RetryAt, Snooze
+from jobs.outcomes import Outcome
 from jobs.run import EmbeddedRun, Reports, Run
-from jobs.states import DISCARD, Reason
+from jobs.states import Reason
 from jobs.threads import HandlerThreads
 from jobs.turns import Turns
 from jobs.watchdog import Watchdog
 
 logger = logging.getLogger("heroredis.jobs")
 BEAT_S: Final = 0.2
+NEVER: Final = float("inf")
+PATIENCE_S: Final = 5.0
+"""How long a coroutine may go on that was cancelled."""
 AGAIN_S: Final = 0.1
 """After which a worker that has failed is replaced."""
 
@@ -41,6 +44,8 @@ class JobWorker:
         """The job was taken away while its handler runs."""
         self.is_retired = False
         """It is one too many, and ends after its job."""
+        self.over_since = NEVER  # when its job was taken away, by the loop's clock
+        self.scope: asyncio.Timeout | None = None
         self._pool: Final = pool
 
     async def run(self) -> None:
@@ -71,12 +76,13 @@ class JobWorker:
                 except BaseException as error:
                     self._went_wrong(job, handler, error)
                 else:
-                    self._finish(job, result)
+                    self._pool.endings.finish(self.name, job, result)
             else:
                 await self._work(job, handler)
             self.job = None
             if self.is_revoked or self.run_of_job is not None:
                 self.is_revoked = False
+                self.over_since = NEVER
                 self.run_of_job = None
 
     async def work_on(self, job: Job) -> None:
@@ -104,30 +110,31 @@ class JobWorker:
         except BaseException as error:
             self._went_wrong(job, handler, error)
         else:
-            self._finish(job, result)
+            self._pool.endings.finish(self.name, job, result)
 
     def _went_wrong(self, job: Job, handler: Handler, error: BaseException) -> None:
         """The handler has raised. Whatever it is, SystemExit too, it ends the job and nothing else."""
         if isinstance(error, InvalidParams):
-            self._fail(job, str(error), None, Reason.INVALID, final=True)
+            self._pool.endings.fail(self.name, job, str(error), None, Reason.INVALID, final=True)
         elif isinstance(error, Outcome):
-            self._steered(job, error)
+            self._pool.endings.steered(self.name, job, error)
         elif isinstance(error, RanTooLong):
-            self._fail(job, str(error), error, Reason.TIMEOUT, handler)
+            self._pool.endings.fail(self.name, job, str(error), error, Reason.TIMEOUT, handler)
         elif isinstance(error, asyncio.CancelledError):
             self._interrupted(job)
         elif ends_program(error):
             raise error
         else:
-            self._fail(job, described(error), error, Reason.FAILED, handler)
+            self._pool.endings.fail(self.name, job, described(error), error, Reason.FAILED, handler)
 
     def _interrupted(self, job: Job) -> None:
         """The task was cancelled: by the end of the server, because the job was taken away, or by the handler."""
         if self._pool.stopping:
-            self._pool.manager.give_back(job.job_id, self.name)
+            if self.job is not None:  # else it was given up, and somebody else may have the job
+                self._pool.manager.give_back(job.job_id, self.name)
             raise asyncio.CancelledError
         if not self.is_revoked:
-            self._fail(job, "the handler cancelled itself", None, Reason.FAILED)
+            self._pool.endings.fail(self.name, job, "the handler cancelled itself", None, Reason.FAILED)
             return
         task = asyncio.current_task()
         if task is not None:
@@ -141,7 +148,7 @@ class JobWorker:
             self.run_of_job = EmbeddedRun(job, self.name, self._pool.reports, asyncio.get_running_loop())
         arguments = handler.arguments(job, self.run_of_job)
         limit = self._limit(handler, job)
-        scope = asyncio.timeout(limit or None)
+        scope = self.scope = asyncio.timeout(limit or None)
         try:
             async with scope:
                 if handler.is_async:
@@ -151,6 +158,27 @@ class JobWorker:
             if not scope.expired():
                 raise
             raise RanTooLong(limit) from error
+        finally:
+            self.scope = None
+
+    def is_stubborn(self, now: float) -> bool:
+        """Whether its coroutine does not let itself be cancelled."""
+        since = self.over_since
+        if self.scope is not None and self.scope.expired():
+            since = min(since, self.scope.when() or since)
+        return now - since >= self._pool.patience_s
+
+    def give_up(self) -> None:
+        """Its job ends without the coroutine, which goes on; the worker is of no more use."""
+        job, self.job = self.job, None
+        if job is None:
+            return
+        logger.warning("job %d is over, but its coroutine goes on: it does not let itself be cancelled; another worker "
+                       "takes its place", job.job_id, extra=facts_of(job))
+        handler = self._pool.handlers.get(job.topic)
+        if handler is not None and not self.is_revoked:
+            late = RanTooLong(self._limit(handler, job))
+            self._pool.endings.fail(self.name, job, str(late), late, Reason.TIMEOUT, handler)
 
     async def _in_thread(self, handler: Handler, job: Job, arguments: list[object]) -> object:
         stack = self._pool.stack
@@ -163,45 +191,10 @@ class JobWorker:
     def revoke(self, task: asyncio.Task[None]) -> None:
         """The job was taken away: stop its coroutine, tell its thread."""
         self.is_revoked = True
+        self.over_since = asyncio.get_running_loop().time()
         if self.run_of_job is not None:
             self.run_of_job.is_cancelled = True
         task.cancel()
-
-    def _finish(self, job: Job, result: bytes) -> None:
-        try:
-            self._pool.manager.finish(job.job_id, result, self.name, job.token)
-        except Refused as refused:
-            self._fail(job, refused.text, None, Reason.FAILED, final=True)
-        except JobRefused as late:
-            logger.warning("the result of job %d came too late: %s", job.job_id, late.text, extra=facts_of(job))
-
-    def _steered(self, job: Job, outcome: Outcome) -> None:
-        """The handler has said what is to become of the job."""
-        manager = self._pool.manager
-        try:
-            if isinstance(outcome, Snooze):
-                manager.snooze(job.job_id, outcome.wait_ms, self.name, job.token)
-            elif isinstance(outcome, RetryAt):
-                wait = max(0, outcome.at_ms - manager.now_ms())
-                manager.fail(job.job_id, str(outcome).encode("utf-8", "replace"), self.name, job.token, retry_ms=wait)
-            else:
-                manager.fail(job.job_id, str(outcome).encode("utf-8", "replace"), self.name, job.token,
-                             reason=Reason.DISCARDED, final=True, event=DISCARD)
-        except JobRefused as late:
-            logger.warning("what the handler of job %d asked for came too late: %s", job.job_id, late.text,
-                           extra=facts_of(job))
-
-    def _fail(self, job: Job, text: str, error: BaseException | None, reason: str, handler: Handler | None = None,
-              final: bool = False) -> None:
-        logger.info("job %d of topic %s failed: %s", job.job_id, job.topic, text[:200], extra=facts_of(job))
-        trace = None if error is None else traced(error).encode("utf-8", "replace")
-        wait = own_backoff_ms(handler, job, error)
-        try:
-            self._pool.manager.fail(
-                job.job_id, text[:MAX_ERROR].encode("utf-8", "replace"), self.name, job.token, reason=reason,
-                traceback=trace, final=final, retry_ms=wait)
-        except JobRefused as refused:
-            logger.warning("the failure of job %d came too late: %s", job.job_id, refused.text, extra=facts_of(job))
 
 
 class WorkerPool:
@@ -210,6 +203,7 @@ class WorkerPool:
     def __init__(self, manager: JobManager, handlers: Handlers, count: int, poll_interval_s: float,
                  stuck_ms: int = 0) -> None:
         self.manager: Final = manager
+        self.endings: Final = Endings(manager)
         self.reports: Final = Reports(manager.progress, manager.log)
         self.watchdog: Final = Watchdog(handlers.codes(), self.running, stuck_ms, elsewhere=manager.held)
         self.turns: Final = Turns(manager.monotonic)
@@ -218,8 +212,8 @@ class WorkerPool:
         if handlers.stack.is_empty:
             stack = None
         self.stack: Stack | None = stack
-        self.stopping = False
-        self.quiet = False
+        self.patience_s = PATIENCE_S
+        self.stopping = self.quiet = False
         """No job is taken, running ones go on."""
         self.careful = 0
         """So many jobs begin only when their start is on disk: after a crash, in which one of them may have ended the
@@ -230,6 +224,7 @@ class WorkerPool:
         self._ready: Final[dict[str, None]] = {}
         self._idle: Final[list[asyncio.Future[None]]] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self._given_up: Final[set[asyncio.Task[None]]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._threads: HandlerThreads | None = None
         self.elsewhere: Final[set[str]] = set()
@@ -261,6 +256,7 @@ class WorkerPool:
         elif worker.is_retired:
             self.workers.remove(worker)
             self._tasks.remove(task)
+            self._given_up.discard(task)
 
     def _fell(self, worker: JobWorker, error: BaseException) -> None:
         """It has failed outside of any handler: its job fails with that, and another one takes its place."""
@@ -273,10 +269,7 @@ class WorkerPool:
         if not worker.is_retired:
             asyncio.get_running_loop().call_later(AGAIN_S, self._add)
         if job is not None:
-            try:
-                self.manager.fail(job.job_id, described(error).encode("utf-8", "replace"), worker.name, job.token)
-            except Exception:
-                logger.exception("the failure of job %d could not be kept", job.job_id, extra=facts_of(job))
+            self.endings.fell(worker.name, job, error)
 
     def size(self) -> int:
         """Workers, without those that end after their job."""
@@ -309,7 +302,18 @@ class WorkerPool:
         for topic in self.handlers.topics():
             if topic not in self.manager.paused and self.manager.queue.length(topic):
                 self.pushed(topic)
+        self._give_up_stubborn()
         self._timer = asyncio.get_running_loop().call_later(min(self._poll_interval_s, BEAT_S), self._poll)
+
+    def _give_up_stubborn(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for place, worker in enumerate(list(self.workers)):
+            if worker.job is not None and worker.is_stubborn(now):
+                worker.give_up()
+                self._given_up.add(self._tasks[place])
+                if not worker.is_retired:
+                    worker.is_retired = True
+                    self._add()
 
     def pushed(self, topic: str) -> None:
         """A job stands in line; wake a worker for it."""
@@ -383,8 +387,9 @@ class WorkerPool:
         if self._timer is not None:
             self._timer.cancel()
         self.wake_all()
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=max(0.0, grace_s))
+        waited_for = [task for task in self._tasks if task not in self._given_up]
+        if waited_for:
+            _, late = await asyncio.wait(waited_for, timeout=max(0.0, grace_s))
             for task in late:
                 task.cancel()
             if late:

@@ -72,3 +72,45 @@ def test_whatever_a_handler_raises_ends_its_job_and_nothing_else(
         if worker is not None:
             worker.terminate()
             worker.wait(30)
+
+
+STUBBORN = '''
+import asyncio
+from jobs import Handlers, Job, Run
+handlers = Handlers()
+
+@handlers.on("stubborn")
+async def stubborn(job: Job, run: Run) -> None:
+    run.log("begun")
+    while True:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            pass
+'''
+
+
+@pytest.mark.parametrize("where", ["server", "worker"])
+def test_what_does_not_let_itself_be_cancelled_holds_up_no_end(
+        where: str, start_server: Callable[..., ServerProcess], tmp_path: Path) -> None:
+    file = tmp_path / "stubborn.py"
+    file.write_text(STUBBORN)
+    options = ["--handlers", str(file)] if where == "server" else []
+    server = start_server("--no-ui", "--no-webdav", *options, HEROREDIS_JOBS_GRACE="0s")
+    url, worker = f"unix://{server.unix_path}", None
+    if where == "worker":
+        command = [sys.executable, "-m", "heroredis", "worker", url, str(file), "--grace", "0"]
+        worker = subprocess.Popen(command, cwd=ROOT)
+    with Client(url) as client:
+        job_id, cursor, began = client.create_job("stubborn"), b"0", False
+        while not began:
+            cursor, events = client.execute("JOB.EVENTS", cursor, "BLOCK", 30_000)
+            began = any(event[b"event"] == b"log" for event in events)
+        if worker is not None:
+            worker.terminate()
+            assert worker.wait(30) == 0
+    assert server.stop() == 0
+    server = server.start()
+    with Client(url) as client:
+        [*_, returned, _, _] = client.get_history(job_id)
+    assert (returned["state"], returned["reason"], returned["attempts"]) == ("new", "returned", 0)

@@ -4,6 +4,7 @@ end of a worker, fetches that nobody waits for; and middleware around handlers i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import subprocess
@@ -136,6 +137,40 @@ def tried(job: Job) -> int:
     await task
     assert (job.state, job.result, job.by) == ("done", b"3", "far")
     assert (once.state, once.attempts) == ("error", 1)
+
+
+async def test_a_coroutine_that_swallows_its_cancelling_or_blocks_the_loop(
+        factory: ServerFactory, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    handlers, may_end = Handlers(), asyncio.Event()
+
+    @handlers.on("late", timeout=0.01)
+    @handlers.on("cancelled")
+    async def stubborn(job: Job) -> None:
+        while not may_end.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await may_end.wait()
+
+    @handlers.on("blocking")
+    async def blocking(job: Job) -> str:
+        while "has blocked the loop" not in caplog.text:
+            pass
+        return "named"
+
+    worker = RemoteWorker(f"unix://{tmp_path}/s", handlers, heartbeat=0.05, patience=0)
+    task = asyncio.create_task(worker.run(0))
+    manager = factory.job_manager
+    late = await ended(factory, await manager.create_job("late"))
+    job = await manager.create_job("cancelled")
+    await until(lambda: bool(worker.running))
+    await manager.cancel_job(job.job_id)
+    await until(lambda: not worker.running)
+    assert (late.reason, late.error) == ("timeout", b"ran longer than 0.01 s")
+    assert (await ended(factory, await manager.create_job("blocking"))).result == b"named"
+    assert caplog.text.count("does not let itself be cancelled") == 2
+    assert "the handler of topic blocking has blocked the loop" in caplog.text
+    may_end.set()
+    worker.stop()
+    await task
 
 
 async def test_a_fetch_that_nobody_waits_for_gives_its_jobs_back(factory: ServerFactory, tmp_path: Path) -> None:

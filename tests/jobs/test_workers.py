@@ -29,13 +29,15 @@ from tests.jobs.world import World
 
 @asynccontextmanager
 async def working(handlers: Handlers, limits: Limits | None = None, clock: Clock | None = None,
-                  workers: int = 2, open_store: Callable[[], JobStore] = MemoryStore) -> AsyncIterator[JobManager]:
+                  workers: int = 2, open_store: Callable[[], JobStore] = MemoryStore,
+                  patience_s: float = 5) -> AsyncIterator[JobManager]:
     """A manager over memory with embedded workers, on a clock that stands still."""
     server = Server(clock or ManualClock(1_000_000))
     jobs = JobsExtension(path=Path("unused"), durability="always", workers=workers, poll_interval_s=60,
                          handlers=handlers, open_store=open_store, limits=limits)
     server.bind(asyncio.get_running_loop())
     server.add_extension(jobs)
+    jobs.pool.patience_s = patience_s
     await server.start()
     try:
         yield jobs.manager
@@ -359,3 +361,47 @@ def test_the_alarm_leaves_a_handler_its_timeout(topic: str, own_ms: int, alarm_m
         jobs.pool.watchdog.check_stuck(now_ms)
         assert jobs.pool.watchdog.stuck_now == expected
     assert ("jobs_stuck", "Attempts that run far too long", 1) in jobs.manager.gauges()
+
+
+async def test_a_coroutine_that_swallows_its_cancelling_keeps_neither_its_job_nor_a_place(
+        caplog: pytest.LogCaptureFixture) -> None:
+    handlers = Handlers()
+    may_end = asyncio.Event()
+
+    async def stubborn() -> str:
+        while not may_end.is_set():
+            try:
+                await may_end.wait()
+            except asyncio.CancelledError:
+                continue
+        return "at last"
+
+    @handlers.on("late", timeout=0.001)
+    async def late(job: Job) -> str:
+        return await stubborn()
+
+    @handlers.on("cancelled")
+    async def cancelled(job: Job) -> str:
+        return await stubborn()
+
+    @handlers.on("quick")
+    async def quick(job: Job) -> str:
+        return job.worker
+
+    async with working(handlers, workers=2, patience_s=0) as manager:
+        jobs = [await manager.create_job(topic) for topic in ("late", "cancelled")]
+        for job in jobs:
+            await until(manager, job.job_id, lambda job: job.started_at > 0)
+        await manager.cancel_job(jobs[1].job_id)
+        ended = await manager.wait(jobs[0].job_id, 10)
+        assert ended is not None
+        assert (ended.state, ended.reason, ended.error) == ("error", "timeout", b"ran longer than 0.001 s")
+        quick = [await manager.wait(job.job_id, 10) for job in await manager.create_jobs("quick", [b""] * 2)]
+        assert {job.result for job in quick if job is not None} <= {b"worker-3", b"worker-4"}
+        may_end.set()
+        async with asyncio.timeout(10):
+            while len(manager.embedded()) > 2:  # noqa: ASYNC110 - a worker that ends tells nobody
+                await asyncio.sleep(0)
+        assert [job.state for job in manager.history(jobs[0].job_id, 9)] == ["error", "active", "new"]
+    assert caplog.text.count("does not let itself be cancelled") == 2
+    assert caplog.text.count("came too late") == 2
