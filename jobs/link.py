@@ -14,6 +14,8 @@ from urllib.parse import unquote, urlsplit
 
 import hiredis
 
+from jobs.wire import without_password
+
 SOCKET: Final = "/tmp/redis.sock"
 PORT: Final = 6379
 REFUSED: Final = 1
@@ -44,11 +46,6 @@ def default_url(environ: Mapping[str, str]) -> str:
     return f"unix://{SOCKET}" if os.path.exists(SOCKET) else f"redis://127.0.0.1:{PORT}"
 
 
-def _without_password(url: str) -> str:
-    """As it may be shown."""
-    return re.sub(r"//[^/@]*@", "//…@", url)
-
-
 class Place:
     """Where and as whom to connect. ValueError for a URL that names no such thing."""
 
@@ -61,7 +58,7 @@ class Place:
         except ValueError:
             port = -1
         if parts.scheme not in ("redis", "rediss", "unix") or port == -1:
-            raise ValueError(f"{_without_password(url)!r} is no address: give redis://[user:password@]host[:port], "
+            raise ValueError(f"{without_password(url)!r} is no address: give redis://[user:password@]host[:port], "
                              "rediss://… for TLS, or unix://[user:password@]/path")
         self.is_tls: Final = parts.scheme == "rediss"
         self.is_unix: Final = parts.scheme == "unix"
@@ -71,7 +68,7 @@ class Place:
         self.password: Final = unquote(parts.password or "")
         self.user: Final = unquote(parts.username or "default")
         if self.is_unix and not self.path:
-            raise ValueError(f"{_without_password(url)!r} names no socket: give unix:///path/to/redis.sock")
+            raise ValueError(f"{without_password(url)!r} names no socket: give unix:///path/to/redis.sock")
 
     def __str__(self) -> str:
         return self.path if self.is_unix else f"{self.host}:{self.port}"
@@ -88,7 +85,11 @@ class Link:
         except OSError as error:
             raise CannotConnect(f"no server at {place}: {error.strerror or error}") from None
         auth = ("AUTH", place.user, place.password) if place.password else ()
-        self.call("HELLO", "3", *auth, "SETNAME", _name())
+        try:
+            self.call("HELLO", "3", *auth, "SETNAME", _name())
+        except Refusal as refusal:
+            self._socket.close()
+            raise _turned_away(place, refusal) from None
 
     def _connected(self) -> socket.socket:
         if not self.place.is_unix:
@@ -134,6 +135,16 @@ class Link:
         if isinstance(answer, hiredis.ReplyError):
             raise Refusal(str(answer))
         return answer
+
+
+def _turned_away(place: Place, refusal: Refusal) -> Exception:
+    """What is wrong, where it is who we are."""
+    if refusal.code == "NOAUTH":
+        return CannotConnect(f"the server at {place} asks for a password: give --url or HEROREDIS_URL as "
+                             "redis://:PASSWORD@host:port or unix://:PASSWORD@/path, USER before the colon")
+    if refusal.code == "WRONGPASS":
+        return CannotConnect(f"the server at {place} does not accept this password for the user {place.user!r}")
+    return refusal
 
 
 def _name() -> str:

@@ -5,6 +5,7 @@ RESP3, read by hiredis. Times on the wire are Unix milliseconds; `jobs.requests`
 
 from __future__ import annotations
 
+import re
 import ssl
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -60,17 +61,27 @@ class Address:
         return ssl.create_default_context() if self.tls else None
 
 
+def without_password(url: str) -> str:
+    """As it may be shown."""
+    return re.sub(r"//[^/@]*@", "//…@", url)
+
+
 def parse_url(url: str) -> Address:
     """`redis://[[user]:password@]host[:port]`, `rediss://...` (TLS), `unix:///path`; else ValueError."""
     parts = urlsplit(url)
+    shown = without_password(url)
+    try:
+        port = parts.port or DEFAULT_PORT
+    except ValueError as error:
+        raise ValueError(f"{shown!r} is no address: {error}; give redis://host:port") from None
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     if parts.scheme == "unix":
         if not parts.path:
-            raise ValueError(f"{url!r} names no socket; give unix:///path/to/redis.sock")
+            raise ValueError(f"{shown!r} names no socket; give unix:///path/to/redis.sock")
         return Address(path=parts.path, user=user, password=password)
     if parts.scheme not in ("redis", "rediss"):
-        raise ValueError(f"{url!r} is no address; give redis://host:port, rediss://host:port or unix:///path")
-    return Address(parts.hostname or "127.0.0.1", parts.port or DEFAULT_PORT, "", user, password,
+        raise ValueError(f"{shown!r} is no address; give redis://host:port, rediss://host:port or unix:///path")
+    return Address(parts.hostname or "127.0.0.1", port, "", user, password,
                    parts.scheme == "rediss")
 
 

@@ -186,6 +186,23 @@ def test_an_address_that_is_none_is_named_without_its_password(capfd: pytest.Cap
         assert "secret" not in said
 
 
+def test_who_is_turned_away_is_told_how_to_come_in(run: Run, server: ServerProcess,
+                                                   capfd: pytest.CaptureFixture[str]) -> None:
+    with redis.Redis(port=server.port) as operator:
+        operator.execute_command("ACL", "SETUSER", "default", "resetpass", ">se,cret")
+        try:
+            status, _, problem = run("job", "list")
+            assert (status, "asks for a password: give --url or HEROREDIS_URL as" in problem) == (4, True)
+            where = f"127.0.0.1:{server.port}"
+            assert main(["job", "list", "--url", f"redis://:se,cret@{where}"]) == 0
+            capfd.readouterr()
+            assert main(["job", "list", "--url", f"redis://:wrong@{where}"]) == 4
+            assert capfd.readouterr().err == (
+                f"heroredis: the server at {where} does not accept this password for the user 'default'\n")
+        finally:
+            operator.execute_command("ACL", "SETUSER", "default", "nopass")
+
+
 def test_pages_tail_and_top(run: Run, server: ServerProcess) -> None:
     for number in range(5):
         run("job", "create", "pages", str(number))

@@ -263,3 +263,12 @@ def test_a_workers_lines_may_be_for_machines(tmp_path: Path) -> None:
         line = json.loads(process.stderr.readline())
         process.terminate()
     assert (line["level"], line["message"]) == ("info", f"far works for unix://{tmp_path}/none on t")
+
+
+@pytest.mark.parametrize("url", ["redis://u:secret@box:99999", "redis://u:secret@box:x", "http://u:secret@box"])
+def test_an_address_that_is_none_is_named_without_its_password(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([url, "mine.py"]) == 2
+    said = capsys.readouterr().err
+    assert "//…@box" in said
+    assert "is no address" in said
+    assert "secret" not in said
