@@ -59,6 +59,7 @@ HOT = [
     "jobs/handlers.py",
     "jobs/job.py",
     "jobs/lifecycle.py",
+    "jobs/limits.py",
     "jobs/live.py",
     "jobs/manager.py",
     "jobs/metrics.py",

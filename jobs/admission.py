@@ -23,7 +23,7 @@ from jobs.notes import KeyNote, Note
 from jobs.options import PLAIN, JobOptions, check_topic
 from jobs.queue import JobQueue
 from jobs.schedule import Schedule
-from jobs.states import DONE, ENDED, NEW, Reason
+from jobs.states import DONE, ENDED, NEW, TRANSITIONS, Reason
 from jobs.store import JobStore
 from ourdb import StoreFull
 
@@ -51,6 +51,7 @@ class Admission:
         self.queue: Final = queue
         self.limits: Final = limits or Limits()
         self.tally: Final = Tally()
+        self._transitions: Final[dict[str, dict[str, str]]] = TRANSITIONS
         self.live: Final = Live(store.get)
         """New and active jobs whose first record is on disk."""
         self.paused: Final[dict[str, int]] = {}

@@ -28,7 +28,7 @@ from jobs.declared import TABLE
 from jobs.errors import BadOption, no_job
 from jobs.event_commands import EventCommands
 from jobs.feed import Feed
-from jobs.manager import JobManager
+from jobs.manager import END, JobManager
 from jobs.options import PLAIN
 from jobs.pool_control import WORK, PoolCommands, PoolControl
 from jobs.schedule_commands import ScheduleCommands
@@ -167,7 +167,7 @@ class JobCommands:
             return Map(job_pairs(job))
         if milliseconds == 0:
             return NULL_ARRAY
-        return Wait([("end", number, "")], milliseconds, NULL_ARRAY)
+        return Wait([(END, number, "")], milliseconds, NULL_ARRAY)
 
     def help(self, ctx: Context) -> Reply:
         lines = ["JOB.<command> [<argument> ...]. Ids are whole numbers, times Unix milliseconds. Commands are:"]

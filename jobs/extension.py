@@ -30,7 +30,7 @@ from jobs.indexer import Indexer
 from jobs.job import Job
 from jobs.keeper import Keeper
 from jobs.limits import Limits
-from jobs.manager import JobManager
+from jobs.manager import END, JobManager
 from jobs.ourdb_store import OurDBStore
 from jobs.plain_keys import PlainKeys
 from jobs.pool_control import PoolControl
@@ -222,7 +222,7 @@ class JobsExtension(Extension):
     def _ended(self, job: Job) -> None:
         self.manager.release_waiters(job.job_id)
         if self._core is not None and self._core.blocking.count:
-            self._core.signal(("end", job.job_id, ""))
+            self._core.signal((END, job.job_id, ""))
 
     def _later(self, action: Callable[[], None]) -> None:
         if self._core is None or self._core.loop is None:

@@ -138,7 +138,8 @@ class Indexer:
         if self.problem:
             return RETRY_S
         spent = time.monotonic() - began
-        return spent * rests_for(grown) if more else self._interval_s
+        # A few records wait for more of them: taken one by one they cost a transaction each, and the next job its time.
+        return spent * rests_for(grown) if more and self.behind >= PORTION else self._interval_s
 
     def _safely(self, work: Callable[[], bool]) -> bool:
         """Run it; what goes wrong with the file is repaired or tried again later."""

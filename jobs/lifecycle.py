@@ -22,6 +22,7 @@ from jobs.retry import delay_ms
 from jobs.states import (
     ACTIVE,
     COMPLETE,
+    DONE,
     ENDED,
     ERROR,
     EXPIRE,
@@ -32,7 +33,6 @@ from jobs.states import (
     RETRY,
     SNOOZE,
     START,
-    TRANSITIONS,
     VERBS,
     Reason,
 )
@@ -69,13 +69,13 @@ class Lifecycle(Admission):
         """Append the next version and bring line, shown key and counts in order."""
         before = job.state
         state = after.state
-        if TRANSITIONS[event].get(before) != state:
+        if self._transitions[event].get(before) != state:
             raise BadState(job.job_id, before, VERBS[event])
         self.store.append(after)
         if self.on_append is not None:
             self.on_append([after])
         self.tally.move(job.topic, before, state)
-        if state in ENDED:
+        if state in (DONE, ERROR):
             self.live.pop(job.job_id)
             self._disown(job.job_id)
             if job.extra is not None:
@@ -275,7 +275,7 @@ class Lifecycle(Admission):
                 raise BadState(job_id, "ending", VERBS[event])
         if token is not None and (job.state != ACTIVE or token != job.token):
             raise StaleToken(job_id, "the job was cancelled" if job.reason == Reason.CANCELLED else "")
-        if job.state not in TRANSITIONS[event]:
+        if job.state not in self._transitions[event]:
             raise BadState(job_id, job.state, VERBS[event])
         return job
 

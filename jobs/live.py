@@ -52,7 +52,11 @@ class Live:
         if self.resting and self.rests(job_id):
             self._wake(job_id)
             return True
-        return self._awake.pop(job_id, None) is not None
+        awake = self._awake
+        if job_id not in awake:
+            return False
+        del awake[job_id]
+        return True
 
     def __getitem__(self, job_id: int) -> Job:
         job = self.get(job_id)

@@ -33,6 +33,8 @@ from jobs.steering import Steering
 from jobs.store import JobStore
 
 ALL_VERSIONS: Final = 10_000
+END: Final = "end"
+"""What a connection waits for that waits for the end of a job, with the id of the job."""
 SCAN_LIMIT: Final = 20_000
 """Ended jobs that one listing looks at; a cursor goes on from there."""
 
@@ -99,7 +101,8 @@ class JobManager(Steering):
         job, commit = self.create(topic, params, options, by)
         if not commit.done:
             await self._end_of(commit)
-        stored(commit)
+        if commit.error is not None:
+            stored(commit)
         return job
 
     async def create_jobs(self, topic: str, params_list: Sequence[object], *, by: str = "api", delay: float = 0,
@@ -287,7 +290,7 @@ class JobManager(Steering):
         return await self.feed.after(cursor, count, wait)
 
     def _someone_waits(self) -> bool:
-        return bool(self._ends) or self.blocking is None or self.blocking.count > 0
+        return bool(self._ends) or self.blocking is None or self.blocking.waits_for(END)
 
     def release_waiters(self, job_id: int) -> None:
         """The job has ended, on disk too."""

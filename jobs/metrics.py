@@ -35,7 +35,13 @@ class Histogram:
         self.total_ms = 0
 
     def add(self, milliseconds: int) -> None:
-        self.counts[0 if milliseconds <= 1 else bisect_left(BOUNDS_MS, milliseconds)] += 1
+        place = 0
+        if milliseconds > BOUNDS_MS[3]:
+            place = bisect_left(BOUNDS_MS, milliseconds)
+        else:  # most of them
+            while milliseconds > BOUNDS_MS[place]:
+                place += 1
+        self.counts[place] += 1
         self.total_ms += milliseconds
 
     def count(self) -> int:
@@ -142,7 +148,7 @@ class Metrics:
 
     def waited(self, topic: str, milliseconds: int) -> None:
         """A job of the topic has begun, so long after it could."""
-        self._topic(topic).wait.add(max(0, milliseconds))
+        self._topic(topic).wait.add(milliseconds if milliseconds > 0 else 0)
 
     def _topic(self, name: str) -> TopicMetrics:
         topic = self.topics.get(name)
@@ -159,7 +165,7 @@ class Metrics:
         elif state == "active":
             if job.at == job.started_at and not job.reason:
                 topic.started += 1
-        elif job.reason == Reason.DELETED:
+        elif job.reason and job.reason == Reason.DELETED:
             self._ready.pop(job.job_id, None)
         elif state in (DONE, ERROR):
             if job.at == job.ended_at:
@@ -176,7 +182,8 @@ class Metrics:
         if self._ready:
             self._ready.pop(job.job_id, None)
         if job.started_at:
-            topic.run.add(max(0, job.ended_at - job.started_at))
+            ran = job.ended_at - job.started_at
+            topic.run.add(ran if ran > 0 else 0)
 
     def detail(self, topic: str, now: int) -> dict[str, object]:
         """What JOB.STATS shows beyond counts."""

@@ -76,20 +76,20 @@ class OurDBStore(JobStore):
         if self._batch is not None:
             self._collect(self._packer.pack(job), 0)
             return
-        given = self.db.append(self._packer.pack(job))
+        given = self.db.append(self._packer.pack(job), 0, job.at)
         if given != job.job_id:
             raise RuntimeError(f"the store gave id {given} to job {job.job_id}")
 
     def add_all(self, jobs: list[Job]) -> None:
         if self._batch is None:
-            self.db.append_batch([(self._packer.pack(job), 0) for job in jobs])
+            self.db.append_batch([(self._packer.pack(job), 0) for job in jobs], jobs[0].at)
             return
         for job in jobs:
             self._collect(self._packer.pack(job), 0)
 
     def append(self, job: Job) -> None:
         if self._batch is None:
-            self.db.append(self._packer.pack(job), job.job_id)
+            self.db.append(self._packer.pack(job), job.job_id, job.at)
         else:
             self._collect(self._packer.pack(job), job.job_id)
 

@@ -80,12 +80,18 @@ class Packer:
         if not text:
             out.append(NO_TEXT)
             return
-        data = self._texts.get(text)
-        if data is None:
+        packed = self._texts.get(text)
+        if packed is None:
             if len(self._texts) >= MOST:
                 self._texts.clear()
-            data = self._texts[text] = text.encode()
-        put_text(out, data)
+            packed = self._texts[text] = packed_text(text)
+        out.write(packed)
+
+
+def packed_text(text: str) -> bytes:
+    out = BytesWriter()
+    put_text(out, text.encode())
+    return out.getvalue()
 
 
 def put_text(out: BytesWriter, data: bytes) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from mypy_extensions import i64
+
 from heroredis.extension import GENERIC, LIST, STRING, Database, List, Rendered
 from jobs.job import Job, to_json
 from jobs.queue import JobQueue
@@ -38,6 +40,14 @@ def id_of_job_key(key: bytes) -> tuple[str, int] | None:
     if not colon or not number.isdigit() or len(number) > 18:
         return None
     return topic.decode("utf-8", "surrogateescape"), int(number)
+
+
+def number_of(element: bytes) -> int:
+    """The id that an element of a line is; quicker than int() of bytes."""
+    number: i64 = 0
+    for at in range(len(element)):
+        number = number * 10 + element[at] - 48
+    return number
 
 
 class JobText(Rendered):
@@ -137,7 +147,7 @@ class RedisJobManager(JobQueue):
             return None
         element = line.pop_left()
         self._removed(key, line, "lpop")
-        return int(element)
+        return number_of(element)
 
     def _removed(self, key: bytes, line: List, event: str) -> None:
         self._db.changed(key, event, LIST)
@@ -206,7 +216,11 @@ class RedisJobManager(JobQueue):
         self._db.changed(key, "set", STRING)
 
     def hide(self, job: Job) -> None:
-        shown = self._shown.pop(job.job_id, None)
-        key = self._keys(job.topic).job_prefix + str(job.job_id).encode() if shown is None else shown.key
+        shown = self._shown.get(job.job_id)
+        if shown is None:
+            key = self._keys(job.topic).job_prefix + str(job.job_id).encode()
+        else:
+            key = shown.key
+            del self._shown[job.job_id]
         if self._db.remove(key):
             self._db.changed(key, "del", GENERIC)

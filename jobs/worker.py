@@ -197,6 +197,12 @@ class JobWorker:
         task.cancel()
 
 
+def first_of(names: dict[str, None]) -> str:
+    for name in names:
+        return name
+    return ""
+
+
 class WorkerPool:
     """The workers of one server, and the topics where work waits."""
 
@@ -344,7 +350,7 @@ class WorkerPool:
         """The next job of the topics that take turns."""
         ready = self._ready
         while ready and not self.quiet:
-            topic = next(iter(ready))
+            topic = first_of(ready)
             job = self.manager.claim(topic, worker)
             if job is None:
                 del ready[topic]

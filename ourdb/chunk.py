@@ -135,7 +135,7 @@ class Encoder:
         self._scratch: Final = BytesWriter()
         self._crc32: Final = crc32
 
-    def add(self, chunk: Chunk, salt: int, kind: int, flags: int, record_id: int, lsn: int, time: int, previous: int,
+    def add(self, chunk: Chunk, salt: object, kind: int, flags: int, record_id: int, lsn: int, time: int, previous: int,
             data: bytes) -> None:
         scratch = self._scratch
         scratch.truncate(0)

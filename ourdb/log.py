@@ -60,7 +60,7 @@ class Log:
         self.moved: set[int] = set()
         """Segments that a compaction is taking away."""
         self.moved_to: Callable[[int], int] | None = None
-        self._salt = salt
+        self._salt: object = salt  # as Python has it: each record needs it so
         self._durability: Final = durability
         self._clock: Final = clock
         self._max_record: Final = max_record
@@ -106,7 +106,7 @@ class Log:
 
     # Appending
 
-    def append(self, data: bytes, record_id: int) -> int:
+    def append(self, data: bytes, record_id: int, at_ms: int) -> int:
         with self.mutex:
             if self._closed or self.committer.failure:
                 self._refuse()
@@ -119,7 +119,7 @@ class Log:
                 raise InvalidId(f"id {record_id} is not from 1 to {MAX_ID}")
             if record_id >= state.next_id:
                 state.next_id = record_id + 1
-            self._add(VALUE, 0, record_id, data)
+            self._add(VALUE, 0, record_id, data, at_ms)
             return record_id
 
     def append_delete(self, record_id: int) -> None:
@@ -127,9 +127,9 @@ class Log:
             if self._closed or self.committer.failure:
                 self._refuse()
             must_live(self.state.index, record_id)
-            self._add(TOMBSTONE, 0, record_id, b"")
+            self._add(TOMBSTONE, 0, record_id, b"", 0)
 
-    def append_batch(self, items: list[tuple[bytes | None, int]]) -> list[int]:
+    def append_batch(self, items: list[tuple[bytes | None, int]], at_ms: int) -> list[int]:
         with self.mutex:
             if self._closed or self.committer.failure:
                 self._refuse()
@@ -143,7 +143,7 @@ class Log:
                 if record_id >= self.state.next_id:
                     self.state.next_id = record_id + 1
                 flags = (MORE if at < last else 0) | (CONTINUED if at else 0)
-                self._add(TOMBSTONE if data is None else VALUE, flags, record_id, data or b"")
+                self._add(TOMBSTONE if data is None else VALUE, flags, record_id, data or b"", at_ms)
                 ids.append(record_id)
             return ids
 
@@ -207,7 +207,7 @@ class Log:
             self.state.next_id = max(self.state.next_id, next_id)
         self.seal(always=True)
 
-    def _add(self, kind: int, flags: int, record_id: int, data: bytes) -> None:
+    def _add(self, kind: int, flags: int, record_id: int, data: bytes, at_ms: int) -> None:
         state = self.state
         size = len(data) + HEADER_SIZE
         if state.offset + size > self._segment_size and not flags:
@@ -220,8 +220,7 @@ class Log:
         previous = state.index.before(record_id) & POSITION_MASK
         if previous and self.moved and previous >> 32 in self.moved:
             previous = self._follow(record_id)
-        clock = self._clock
-        now = now_ms() if clock is None else clock()
+        now = at_ms or self.now()
         if now < state.last_time:
             now = self._later(now, previous)
         else:

@@ -191,12 +191,13 @@ class OurDB:
         salt = self._segments.salts.get(mark.segment, 0)
         return END_MARK.pack(mark.segment, mark.offset, mark.next_lsn, mark.next_id, salt)
 
-    def append(self, data: bytes, record_id: int = 0) -> int:
+    def append(self, data: bytes, record_id: int = 0, at_ms: int = 0) -> int:
         """Append a value: `record_id` 0 = a new id, else a new version of it. Seen by `get` at once, durable when a
-        later `commit` has ended. Wakes nobody."""
+        later `commit` has ended. Wakes nobody. `at_ms` is the time of the version where the caller has just looked at
+        the clock (Unix ms), 0 = now."""
         if self._read_only:
             raise ReadOnly("the store was opened for reading")
-        return self._log.append(data, record_id)
+        return self._log.append(data, record_id, at_ms)
 
     def append_delete(self, record_id: int) -> None:
         """Append a tombstone; the history stays. NotFound when there is nothing to delete."""
@@ -204,11 +205,12 @@ class OurDB:
             raise ReadOnly("the store was opened for reading")
         self._log.append_delete(record_id)
 
-    def append_batch(self, items: Iterable[tuple[bytes | None, int]]) -> list[int]:
-        """Append (data, id or 0) pairs that are all there after a crash, or none of them; data None deletes the id."""
+    def append_batch(self, items: Iterable[tuple[bytes | None, int]], at_ms: int = 0) -> list[int]:
+        """Append (data, id or 0) pairs that are all there after a crash, or none of them; data None deletes the id.
+        `at_ms` as in `append`."""
         if self._read_only:
             raise ReadOnly("the store was opened for reading")
-        return self._log.append_batch(list(items))
+        return self._log.append_batch(list(items), at_ms)
 
     def commit(self, durability: str | None = None) -> Commit:
         """The commit that covers everything appended so far; all who ask before it begins share it, and the strictest

@@ -31,14 +31,19 @@ class Blocking(ChangeListener):
         self.ready = False
         """Whether `serve` has something to do."""
         self.count = 0
+        self._kinds: Final[dict[str, int]] = {}
+        """How many wait for each kind of what extensions signal: the first word of such a token."""
         space.changes.listen(self)
 
     def park(self, parked: Parked) -> None:
         self.count += 1
         for token in parked.tokens:
             self._waiting.setdefault(token, {})[parked] = None
-            if isinstance(token, tuple) and self._is_key(token):
-                self._space.changes.watch(token)
+            if isinstance(token, tuple):
+                if self._is_key(token):
+                    self._space.changes.watch(token)
+                else:
+                    self._count(token, 1)
 
     def leave(self, parked: Parked) -> None:
         """Wait no more; called once, when served, timed out or gone."""
@@ -51,8 +56,20 @@ class Blocking(ChangeListener):
                 if not others:
                     del self._waiting[token]
         for token in parked.tokens:
-            if isinstance(token, tuple) and self._is_key(token):
-                self._space.changes.unwatch(token)
+            if isinstance(token, tuple):
+                if self._is_key(token):
+                    self._space.changes.unwatch(token)
+                else:
+                    self._count(token, -1)
+
+    def _count(self, token: tuple[object, ...], number: int) -> None:
+        kind = token[0]
+        if isinstance(kind, str):
+            self._kinds[kind] = self._kinds.get(kind, 0) + number
+
+    def waits_for(self, kind: str) -> bool:
+        """Whether anybody waits for a token of an extension that begins with this word."""
+        return self.count > 0 and self._kinds.get(kind, 0) > 0
 
     def _is_key(self, token: tuple[object, ...]) -> bool:
         return len(token) == 2 and isinstance(token[0], int)

@@ -245,6 +245,17 @@ def test_memory_that_a_long_catching_up_took_is_given_back_once(world: World, mo
     assert given_back == [30]
 
 
+def test_a_few_records_wait_for_more_of_them(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobs.indexer.PORTION", 10)
+    world.indexer.stop()
+    indexer = Indexer(world.folder / "other", OurDBFeed(world.db), 50.0)
+    for number in range(1, 36):
+        world.db.append(encode(Job(job_id=number, topic="t")))
+    world.db.commit().wait(10)
+    assert [(indexer._follow() == 50.0, indexer.behind) for _ in range(4)] == [
+        (False, 25), (False, 15), (True, 5), (True, 0)]
+
+
 def test_a_closed_index_refuses(world: World) -> None:
     world.indexer.stop()
     with pytest.raises(Exception, match="closed"):
