@@ -12,6 +12,13 @@ LOOK_EVERY: Final = 8
 """Jobs between two looks at the time."""
 
 
+def first_of(names: dict[str, None]) -> str:
+    """Whose turn it is; empty when nobody stands in line."""
+    for name in names:
+        return name
+    return ""
+
+
 class Turns:
     """The workers' share of each turn of the loop. When it is used up one worker waits for the next turn; the others
     that come lie down until it wakes them."""

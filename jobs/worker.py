@@ -21,7 +21,7 @@ from jobs.outcomes import Outcome
 from jobs.run import EmbeddedRun, Reports, Run
 from jobs.states import Reason
 from jobs.threads import HandlerThreads
-from jobs.turns import Turns
+from jobs.turns import Turns, first_of
 from jobs.watchdog import Watchdog
 
 logger = logging.getLogger("heroredis.jobs")
@@ -195,12 +195,6 @@ class JobWorker:
         if self.run_of_job is not None:
             self.run_of_job.is_cancelled = True
         task.cancel()
-
-
-def first_of(names: dict[str, None]) -> str:
-    for name in names:
-        return name
-    return ""
 
 
 class WorkerPool:
