@@ -244,3 +244,38 @@ def test_a_job_that_is_put_off_with_nothing_for_ever_runs_ever_less_often_but_ea
     assert (gaps[0], gaps[-1]) == (2, 1000)
     world.manager.snooze(1, 5000, "w", world.claim().token)
     assert world.manager.next_due_ms() == 5000
+
+
+@pytest.mark.parametrize("owner", [0, 7])
+def test_the_lease_of_an_attempt_that_is_over_takes_no_other_attempt_away(owner: int) -> None:
+    world = World()
+    world.new(retries=1, backoff="fixed:0")
+    world.claim(lease_ms=50)
+    world.manager.fail(1, b"no", "w")
+    world.pass_ms(1)
+    world.claim(owner=owner)
+    world.pass_ms(100)
+    assert (world.state(1), world.now(1).losses) == (("active", ""), 0)
+    assert world.manager.leased() == []
+
+
+def test_the_timeout_of_an_attempt_that_is_over_ends_no_other_attempt() -> None:
+    """An embedded worker watches over the time of its attempts itself."""
+    world = World()
+    world.new(retries=1, backoff="fixed:0", timeout_ms=50)
+    world.claim(owner=7)
+    world.manager.fail(1, b"no", "w")
+    world.pass_ms(1)
+    world.claim()
+    world.pass_ms(100)
+    assert world.state(1) == ("active", "")
+
+
+def test_what_a_crash_interrupted_stands_in_line_as_it_did_before() -> None:
+    world = World()
+    for _ in range(4):
+        world.new()
+    for _ in range(3):
+        world.claim()
+    world.restart()
+    assert [world.claim().job_id for _ in range(4)] == [1, 2, 3, 4]
