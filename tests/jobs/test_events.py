@@ -130,3 +130,33 @@ def test_an_empty_line_is_a_line() -> None:
     caller.call("JOB.PROGRESS", 1, 5)
     _, events = caller.call("JOB.EVENTS", 0)
     assert [(event[b"line"], event[b"percent"]) for event in map(as_map, events[-2:])] == [(b"", None), (b"", 5)]
+
+
+def test_what_is_not_on_disk_yet_is_in_no_page() -> None:
+    store = MemoryStore(held=True)
+    desk = Desk(store)
+    caller, other = desk.caller(), desk.caller("9001")
+    caller.call("JOB.EVENTS", "$")
+    caller.send("JOB.CREATE", "t", "p")
+    store.release()
+    assert caller.answer() == 1
+    other.send("JOB.CREATE", "t", "p")
+    assert caller.call("JOB.EVENTS", 0)[0] == b"1"
+    assert events(caller.call("JOB.EVENTS", 0)) == [(b"created", 1)]
+    store.release()
+    assert events(caller.call("JOB.EVENTS", 1)) == [(b"created", 2)]
+
+
+def test_what_a_full_disk_did_not_take_was_no_event() -> None:
+    store = MemoryStore(held=True)
+    desk = Desk(store)
+    caller = desk.caller()
+    caller.call("JOB.EVENTS", "$")
+    caller.send("JOB.CREATE", "t", "lost")
+    desk.fill_up()
+    assert str(caller.answer()).startswith("IOERR")
+    caller.send("JOB.CREATE", "u", "kept")
+    store.release()
+    assert caller.answer() == 1
+    _, found = caller.call("JOB.EVENTS", 0)
+    assert [(as_map(event)[b"seq"], as_map(event)[b"topic"]) for event in found] == [(1, b"u")]

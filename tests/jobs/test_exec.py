@@ -10,7 +10,7 @@ import pytest
 
 from jobs.memory_store import MemoryStore
 from jobs.ourdb_store import OurDBStore
-from ourdb import OurDB, StoreFull
+from ourdb import OurDB
 from tests.jobs.desk import Desk, as_map
 
 
@@ -129,16 +129,6 @@ def test_a_purge_is_not_divided_however_long_the_line(desk: Desk) -> None:
     assert (purged, stats[:2], later) == (1200, [b"new", 0], [])
 
 
-def fill_up(desk: Desk) -> None:
-    """The disk is full: what is on its way to it does not come there."""
-    store = desk.store
-    assert isinstance(store, MemoryStore)
-    commit = store._open
-    store.crash()
-    assert commit is not None
-    commit.finish(StoreFull("no space"))
-
-
 def test_on_a_full_disk_nothing_of_a_transaction_is_kept_but_the_ends_of_jobs(desk: Desk) -> None:
     caller, other = desk.caller(), desk.caller("9001")
     caller.send("JOB.CREATE", "t", "a")
@@ -150,7 +140,7 @@ def test_on_a_full_disk_nothing_of_a_transaction_is_kept_but_the_ends_of_jobs(de
                   ("SET", "k", "v")):
         caller.call(*words)
     assert caller.call("EXEC") is False
-    fill_up(desk)
+    desk.fill_up()
     assert str(caller.answer()) == "IOERR no space"
     assert [other.call("LLEN", "heroqueue:u"), other.call("JOB.GET", 2), other.job(1)[b"state"]] == [0, None, b"active"]
     assert other.error("JOB.COMPLETE", 1, "again") == "BADSTATE job 1 is ending, it cannot be completed"
