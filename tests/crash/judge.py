@@ -14,7 +14,7 @@ from typing import Final
 
 from jobs.client import Client
 from jobs.job import Job, decode
-from jobs.notes import is_note
+from jobs.notes import ScheduleNote, decode_note, is_note
 from jobs.states import (
     ACTIVE,
     CANCEL,
@@ -42,6 +42,8 @@ from jobs.states import (
 from ourdb import OurDB
 
 ALL: Final = 10_000
+SCHEDULE: Final = "tick"
+"""The schedule of the load."""
 BY_REASON: Final = {
     (NEW, Reason.RETRY): RETRY, (NEW, Reason.RETURNED): GIVE_BACK, (NEW, Reason.SNOOZED): SNOOZE,
     (NEW, Reason.REQUEUED): REQUEUE, (NEW, Reason.PROMOTED): PROMOTE, (NEW, Reason.EDITED): EDIT,
@@ -99,6 +101,9 @@ class Account:
     def __init__(self) -> None:
         self.created: Final[dict[int, bytes]] = {}
         self.ended: Final[dict[int, tuple[str, int]]] = {}
+        self.together: Final[list[tuple[tuple[bytes, ...], int, bytes]]] = []
+        """What was asked for in one, acknowledged or not: the params of new jobs; a job that ends (0 = none), its
+        result."""
 
     def made(self, job_id: int, params: bytes) -> None:
         must(job_id not in self.created, f"id {job_id} was given twice")
@@ -162,18 +167,23 @@ class Judge:
     def store(self) -> dict[int, Job]:
         """Read the store itself, with no server on it; the newest version of each job."""
         newest: dict[int, Job] = {}
+        runs = 0
         with OurDB(self._data / "jobsdb") as db:
             faults = [fault.reason for fault in db.faults if "torn tail" not in fault.reason]
             must(len(faults) <= len(self.damaged), f"the store is damaged: {faults}")
             for record_id in db.ids():
                 if record_id in self.damaged:
                     continue
+                runs += runs_of(db.get(record_id))
                 versions = self._versions(db, record_id)
                 if versions:
                     check_history(record_id, versions)
                     newest[record_id] = versions[-1]
             self._check_prefixes(db)
         self._check_acknowledged(newest)
+        self._check_together(newest)
+        made = sum(job.more.schedule == SCHEDULE for job in newest.values())
+        must(made == runs or bool(self.damaged), f"the schedule has run {runs} times and made {made} jobs")
         if self._witness is not None:
             self._check_starts(newest)
         return newest
@@ -200,6 +210,17 @@ class Judge:
         for job_id, (state, _) in self._account.ended.items():
             must(job_id in newest and newest[job_id].state == state,
                  f"the end of job {job_id} as {state} was acknowledged, it is {newest[job_id].state}")
+
+    def _check_together(self, newest: dict[int, Job]) -> None:
+        """All of what was asked for in one is there, or nothing of it."""
+        if self.damaged:
+            return
+        there = {job.params for job in newest.values()}
+        for params, job_id, result in self._account.together:
+            parts = [one in there for one in params]
+            if job_id:
+                parts.append(job_id in newest and newest[job_id].result == result)
+            must(len(set(parts)) == 1, f"of what was asked for in one only a part is there: {params}, job {job_id}")
 
     def _check_starts(self, newest: dict[int, Job]) -> None:
         """What the handlers say fits the histories: every run is an attempt of its own, and none follows an end."""
@@ -243,6 +264,12 @@ class Judge:
             must(job is None, f"job {job_id} is damaged, and was served")
         else:
             must(job is not None and job["params"] == params, f"job {job_id} is served with other params")
+
+
+def runs_of(record: bytes) -> int:
+    """How often a record says that the schedule has run; 0 when it is about something else."""
+    note = decode_note(record) if is_note(record) else None
+    return note.runs if isinstance(note, ScheduleNote) and note.name == SCHEDULE else 0
 
 
 def damage(data: Path, params: bytes) -> None:

@@ -20,7 +20,7 @@ ANSWERS: Final = 150
 VERDICTS: Final = {
     "ack before fsync": "was acknowledged and is not there",
     "no CRC": "is damaged, and was served",
-    "id reuse": "was given twice",
+    "id reuse": "was given twice|is served with other params",
     "last record dropped at rotation": "the store is damaged|was acknowledged and is not there",
     "completed job queued again": "again after its end was acknowledged|has ended and is in line|gaps",
     "lost lease": "is active, and neither in line nor worked on",

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from jobs.feed import Feed
+from jobs.job import Job
 from jobs.memory_store import MemoryStore
 from jobs.ourdb_store import OurDBStore
 from ourdb import OurDB
@@ -160,3 +162,22 @@ def test_what_a_full_disk_did_not_take_was_no_event() -> None:
     assert caller.answer() == 1
     _, found = caller.call("JOB.EVENTS", 0)
     assert [(as_map(event)[b"seq"], as_map(event)[b"topic"]) for event in found] == [(1, b"u")]
+
+
+def test_who_waits_is_woken_for_what_the_next_write_brings() -> None:
+    """A second change came while the first was written, and the write did not cover it."""
+    store = MemoryStore(held=True)
+    woken: list[int] = []
+    feed = Feed(store, lambda commit, action: commit.add_callback(lambda done: action()), lambda: None,
+                lambda work, done: done(work()), lambda: woken.append(store.durable_lsn()))
+    feed.follow()
+    for job_id in (1, 2):
+        job = Job(job_id=job_id, topic="t")
+        store.add(job)
+        feed.add([job])
+    first, store._open, store._durable = store._open, None, 1
+    assert first is not None
+    first.finish(None)
+    assert woken == [1]
+    store.release()
+    assert woken == [1, 2]

@@ -12,6 +12,7 @@ from heroredis.extension import JobNotFound
 from jobs import Discard, Handlers, Job, Snooze
 from jobs.middleware import Create, Middleware, NewJobs, Run
 from jobs.testing import JobBench
+from tests.jobs.world import World
 
 handlers = Handlers()
 
@@ -200,3 +201,16 @@ async def test_who_waits_for_a_job_that_is_deleted_is_told_so() -> None:
     with pytest.raises(JobNotFound, match="no job with id 1"):
         await waiting
     assert bench.manager._ends == {}
+
+
+async def test_who_waits_waits_for_the_disk() -> None:
+    world = World(held=True)
+    world.new()
+    world.store.release()
+    world.manager.finish(1, b"r", "w")
+    assert world.state(1) == ("done", "")
+    assert await world.manager.wait(1, timeout=0) is None
+    world.store.release()
+    ended = await world.manager.wait(1, timeout=0)
+    assert ended is not None
+    assert ended.result == b"r"
