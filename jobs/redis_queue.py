@@ -79,6 +79,11 @@ class TopicKeys:
     def __init__(self, topic: str) -> None:
         self.highest = UNKNOWN
         """No job in the line has a higher priority number."""
+        self.near = 0
+        """Behind the last one that was put between others: where the next one of its priority most likely belongs."""
+        self.follower = b""
+        """The one that stood there, and its priority: it may rest on disk, and is not to be asked for each time."""
+        self.followers_priority = 0
         self.queue: Final = queue_key(topic)
         self.job_prefix: Final = job_prefix(topic)
 
@@ -109,7 +114,11 @@ class RedisJobManager(JobQueue):
             line.push_right(element)
             keys.highest = priority
         else:
-            line.insert(self._place(line, priority, at_head), element)
+            place = -1 if at_head else self._likely_place(line, priority, keys)
+            if place < 0:
+                place = self._place(line, priority, at_head)
+            line.insert(place, element)
+            keys.near = place + 1
             if keys.highest < priority:
                 keys.highest = priority
         self._db.changed(keys.queue, "rpush", LIST)
@@ -122,6 +131,19 @@ class RedisJobManager(JobQueue):
                 line.push_right(str(job_id).encode())
             keys.highest = self._priority(line.get(line.size() - 1))
             self._db.changed(keys.queue, "rpush", LIST)
+
+    def _likely_place(self, line: List, priority: int, keys: TopicKeys) -> int:
+        """Where the last one was put, if a job of this priority belongs there, too; else -1."""
+        near = keys.near
+        if not 0 < near < line.size():
+            return -1
+        follower = line.get(near)
+        if follower != keys.follower:
+            keys.follower = follower
+            keys.followers_priority = self._priority(follower)
+        if keys.followers_priority <= priority or self._priority(line.get(near - 1)) > priority:
+            return -1
+        return near
 
     def _place(self, line: List, priority: int, at_head: bool) -> int:
         """Where a job of this priority belongs: the line is sorted, so look by halves."""
@@ -161,6 +183,7 @@ class RedisJobManager(JobQueue):
         if line is None or place < 0:
             return False
         line.take_out(place)
+        self._keys(job.topic).follower = b""  # it may come again with another priority
         self._removed(key, line, "lrem")
         return True
 

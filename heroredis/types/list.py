@@ -9,6 +9,9 @@ from typing import Final
 
 from heroredis.types.base import Container
 
+FAR: Final = 1024
+"""So many elements may be moved for one that is put between others before the sides are balanced anew."""
+
 
 class List(Container):
     """Byte strings in order. Indexes are 0-based from the head; the caller keeps them in range."""
@@ -56,8 +59,11 @@ class List(Container):
 
     def _refill_left(self) -> None:
         half = (len(self.right) + 1) // 2
-        self.left = self.right[:half]
-        self.left.reverse()
+        moved = self.right[:half]
+        moved.reverse()
+        if self.left:
+            moved.extend(self.left)
+        self.left = moved
         del self.right[:half]
 
     def _refill_right(self) -> None:
@@ -81,7 +87,11 @@ class List(Container):
 
     def insert(self, index: int, element: bytes) -> None:
         """Put `element` before the one at `index`; index = length appends."""
-        front = len(self.left)
+        front, behind = len(self.left), len(self.right)
+        if index >= front and front + behind - index > FAR and index - front < behind // 2:
+            # Nearly all of the right side would have to move, for this element and for those that follow it here.
+            self._refill_left()
+            front = len(self.left)
         if index < front:
             self.left.insert(front - index, element)
         else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from heroredis.clock import ManualClock
@@ -101,3 +103,38 @@ def test_any_job_is_taken_out_wherever_it_stands(queue: JobQueue) -> None:
     for number in (1, 8, 7, 2, 6):
         assert queue.remove(JOBS[number]), number
     assert queue.length("t") == 0
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_line_is_in_order_whatever_comes_and_goes(seed: int) -> None:
+    rng = random.Random(seed)
+    jobs = {number: Job(job_id=number, topic="t", priority=rng.choice([5, 100, 100, 200])) for number in range(1, 400)}
+    queues: list[JobQueue] = [MemoryQueue(), RedisJobManager(Space(1, ManualClock()).databases[0], jobs.get)]
+    for job in jobs.values():
+        act = rng.random()
+        at_head = act < 0.1
+        other = jobs[rng.randint(1, job.job_id)]
+        for queue in queues:
+            queue.push(job, at_head=at_head)
+            if 0.2 < act < 0.4:
+                queue.pop("t")
+        if 0.4 < act < 0.6 and sum(queue.remove(other) for queue in queues) == len(queues):
+            jobs[other.job_id] = Job(job_id=other.job_id, topic="t", priority=rng.choice([5, 100, 200]))
+            for queue in queues:
+                queue.push(jobs[other.job_id])
+        assert queues[0].waiting("t") == queues[1].waiting("t")
+
+
+def test_many_jobs_of_one_priority_before_a_long_line_are_put_there_without_looking_through_it() -> None:
+    jobs = {number: Job(job_id=number, topic="t", priority=100 if number <= 5000 else 7) for number in range(1, 6001)}
+    looked_at: list[int] = []
+
+    def find(job_id: int) -> Job | None:
+        looked_at.append(job_id)
+        return jobs.get(job_id)
+
+    queue = RedisJobManager(Space(1, ManualClock()).databases[0], find)
+    for job in jobs.values():
+        queue.push(job)
+    assert len(looked_at) < 1100
+    assert queue.waiting("t") == [*range(5001, 6001), *range(1, 5001)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -75,3 +77,21 @@ def test_finding_and_taking_out(lefts: int) -> None:
         assert [items.find(element) for element in (b"a", b"b", b"c", b"d")] == [0, 1, 3, -1]
         assert items.take_out(index) == whole[index]
         assert items.to_list() == whole[:index] + whole[index + 1 :]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_elements_between_others_in_a_long_list(seed: int) -> None:
+    rng = random.Random(seed)
+    items = List()
+    model = [b"%d" % number for number in range(5000)]
+    for element in model:
+        items.push_right(element)
+    for number in range(300):
+        place = rng.choice([number, 2000, len(model) - number, rng.randint(0, len(model))])
+        items.insert(place, b"new %d" % number)
+        model.insert(place, b"new %d" % number)
+        if rng.random() < 0.2:
+            assert items.pop_left() == model.pop(0)
+            assert items.pop_right() == model.pop()
+    assert items.to_list() == model
+    assert [items.get(place) for place in range(0, len(model), 97)] == model[::97]
