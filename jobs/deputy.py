@@ -115,8 +115,11 @@ class Deputy(asyncio.Protocol):
         return "OK"
 
     async def _fetch(self, topics: list[bytes], name: bytes) -> object:
-        """One job, however many are asked for: what is not begun when the connection breaks would be begun late."""
+        """One job, however many are asked for, and not before all that was reported is answered: a job that waits here
+        for its process would be begun late, when it may be somebody else's."""
         jobs = self._jobs
+        if self.reports:
+            await asyncio.wait(set(self.reports))
         names = [topic.decode() for topic in topics]
         while True:
             await jobs.takes.wait()

@@ -197,15 +197,15 @@ class ProcessWorker:
         return self._handlers.stack.in_thread(job, handler.function)(*arguments)
 
 
-def end_with_server(end: socket.socket, graceful: int) -> None:
-    """On a thread: a server that was killed takes its workers and what they have started with it, since its successor
-    runs their jobs again. Where only the connection was ended the process goes alone."""
+def end_with_server(end: socket.socket, graceful: int, server: int) -> None:
+    """On a thread, and where the worker itself has noticed it: a server that was killed takes its workers and what they
+    have started with it, since its successor runs their jobs again. Where only the connection was ended the process
+    goes alone."""
     poller = select.poll()
     poller.register(end.fileno(), select.POLLRDHUP)
-    parent = os.getppid()
     poller.poll()
     for _ in range(LOOKS):
-        if os.getppid() != parent:
+        if os.getppid() != server:
             end_marked(os.environ.get(MARK, "-"), os.getpid())
             os.killpg(0, signal.SIGKILL)
         time.sleep(LOOK_S)
@@ -251,17 +251,22 @@ def main() -> int:
     parser.add_argument("--max-result", type=int, required=True, help="bytes of a result at most")
     parser.add_argument("topics", nargs="+")
     given = parser.parse_args()
+    server = os.getppid()
     if given.memory_limit:
         resource.setrlimit(resource.RLIMIT_AS, (given.memory_limit, given.memory_limit))
-    with contextlib.suppress(ConnectionError), socket.socket(fileno=given.fd) as end:
+    with socket.socket(fileno=given.fd) as end:
         handlers = load(given.handlers) if given.handlers else load_source(given.source)
         worker = ProcessWorker(Link(end), handlers, given.name, given.max_jobs, given.max_memory,
                                given.max_result)
         signal.signal(signal.SIGTERM, worker.stop)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         if hasattr(select, "POLLRDHUP"):
-            threading.Thread(target=end_with_server, args=[end, given.graceful], daemon=True).start()
-        worker.run(given.topics)
+            threading.Thread(target=end_with_server, args=[end, given.graceful, server], daemon=True).start()
+        try:
+            worker.run(given.topics)
+        except ConnectionError:
+            if hasattr(select, "POLLRDHUP"):
+                end_with_server(end, given.graceful, server)
     return int(given.graceful)
 
 

@@ -93,6 +93,31 @@ def test_a_killed_server_leaves_no_worker_process(tmp_path: Path) -> None:
         must(time.monotonic() < deadline, "the worker process lives on")
 
 
+DAEMON = """
+import subprocess
+from jobs import Handlers, Job
+handlers = Handlers()
+
+@handlers.on("daemon", isolation="process")
+def daemon(job: Job) -> bytes:
+    helper = subprocess.Popen(["setsid", "sh", "-c", "echo $$; exec sleep 600"], stdout=subprocess.PIPE)
+    return helper.stdout.readline()
+"""
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="daemons are found by /proc")
+def test_a_killed_server_leaves_no_daemon_of_a_handler(tmp_path: Path) -> None:
+    (tmp_path / "daemon.py").write_text(DAEMON)
+    with ServerProcess(tmp_path, [*QUIET, "--handlers", str(tmp_path / "daemon.py")]) as server:
+        with Client(f"unix://{server.unix_path}") as client:
+            job = client.wait(client.create_job("daemon"), PATIENCE_S)
+        server.kill()
+    assert job is not None
+    status, deadline = Path(f"/proc/{int(job['result'])}/status"), time.monotonic() + PATIENCE_S
+    while status.exists() and "\nState:\tZ" not in status.read_text():
+        must(time.monotonic() < deadline, "the daemon lives on")
+
+
 DEADLY = """
 import os, signal
 from jobs import Handlers, Job

@@ -5,15 +5,22 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from heroredis import Config, ServerFactory
+from jobs.async_client import AsyncClient
+from jobs.deputy import Deputy, RemoteJobs
 from jobs.job import Job
 from jobs.process_pool import ProcessOptions
 from jobs.remote_worker import RemoteWorker
+from jobs.reporting import Reporter
+from jobs.requests import Request
+from jobs.wire import pack
 from tests.jobs.isolated_handlers import handlers
 
 WAIT_S = 30
@@ -224,3 +231,28 @@ async def test_killed_processes_are_replaced(factory: ServerFactory, start: Star
     worker.resize(1)
     await until(lambda: worker.processes is not None and len(worker.processes.pids()) == 2)
     assert int((await end_of(factory, "pid"))[2]) in worker.processes.pids()
+
+
+async def test_no_job_is_fetched_while_a_report_is_unanswered() -> None:
+    answered, order = asyncio.Event(), []
+
+    class Server(AsyncClient):
+        async def call(self, request: Request[Any]) -> Any:
+            await answered.wait()
+            order.append("report")
+
+        async def fetch(self, *arguments: object, **options: object) -> list[dict[str, Any]]:
+            order.append("fetch")
+            return await asyncio.Future()
+
+    takes, client = asyncio.Event(), Server()
+    takes.set()
+    ours, theirs = socket.socketpair()
+    jobs = RemoteJobs(Reporter(client), lambda name: client, 60, takes)
+    channel = await jobs.adopt(ours, "process-1")
+    with theirs:
+        theirs.sendall(pack([b"JOB.COMPLETE", b"7", b"r"]) + pack([b"JOB.FETCH", b"16", b"0", b"t", b"WORKER", b"w"]))
+        await until(lambda: isinstance(channel, Deputy) and channel.reports)
+        answered.set()
+        await until(lambda: len(order) == 2)
+    assert order == ["report", "fetch"]
