@@ -56,7 +56,8 @@ PEERS: Final = [
     Peer("taskiq, streams", "taskiq_peer.py", "redis", (2500, 4000), ("taskiq>=0.12,<1", "taskiq-redis>=1.1,<2",
                                                                       *FAST_REDIS)),
     Peer("BullMQ", "bullmq_peer.mjs", "redis", (8000, 15_000), ("bullmq@6", "ioredis@5")),
-    Peer("beanstalkd", "beanstalkd_peer.py", "beanstalkd", (4000, 20_000)),
+    Peer("greenstalk", "greenstalk_peer.py", "beanstalkd", (2000, 6000), ("greenstalk>=2,<3",)),
+    Peer("beanstalkd", "beanstalkd_peer.py", "beanstalkd", (4000, 40_000)),
 ]
 
 
