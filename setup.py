@@ -56,6 +56,7 @@ HOT = [
     "jobs/arguments.py",
     "jobs/commands.py",
     "jobs/counts.py",
+    "jobs/endings.py",
     "jobs/handlers.py",
     "jobs/job.py",
     "jobs/lifecycle.py",
