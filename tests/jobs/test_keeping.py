@@ -7,6 +7,8 @@ import logging
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -80,6 +82,19 @@ async def test_a_compaction_follows_when_it_pays() -> None:
         world.clock.advance(1)
         await retention.round()
     assert (retention.deleted, retention.compactions, len(calls)) == (10, 2, 2)
+
+
+async def test_a_compaction_waits_for_an_index_that_still_reads_what_it_would_drop() -> None:
+    world = World()
+    calls: list[int] = []
+    index = SimpleNamespace(behind=3, problem="is being built")
+    world.manager.search.indexer = cast("Indexer", index)
+    retention = Retention(world.manager, read_rules("done=0"), world.clock, lambda: calls.append(1), compact_after=1)
+    ended(world, "a")
+    world.clock.advance(1)
+    assert (await retention.round(), calls) == (1, [])
+    index.behind = 0
+    assert (await retention.round(), calls) == (0, [1])
 
 
 @pytest.mark.parametrize("text", ["done", "new=7d", "done=", "done=7y", "done=7d/x"])

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import redis
 
+from heroredis.extension import Client, Context, Reply, Wait
 from heroredis.testing import ServerProcess
 from jobs.errors import BadOption
 from jobs.index_feed import Portion, StoreFeed, feed_of
 from jobs.indexer import Indexer
+from jobs.later import Answers
 from jobs.query_parser import QueryError
 from tests.jobs.world import World
 
@@ -192,3 +196,31 @@ async def test_what_is_done_to_all_that_fit_waits_for_an_index_that_is_behind(tm
     indexer.stop()
     indexer.problem = "it is gone"
     assert (await world.manager.bulk("cancel", "topic:t")).changed == 10
+
+
+@pytest.mark.parametrize("how", ["gone", "asks something else"])
+async def test_nobody_works_on_for_a_connection_that_waits_no_longer(how: str) -> None:
+    answers, client = Answers(), SimpleNamespace(client_id=7)
+    ended: list[str] = []
+
+    async def work() -> Reply:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(how)
+        return None
+
+    async def other() -> Reply:
+        return b"other"
+
+    ctx = cast("Context", SimpleNamespace(client=client, in_exec=False))
+    assert isinstance(answers.reply(ctx, (b"list",), work), Wait)
+    await asyncio.sleep(0)
+    if how == "gone":
+        answers.gone(cast("Client", client))
+    else:
+        assert isinstance(answers.reply(ctx, (b"bulk",), other), Wait)
+    await asyncio.sleep(0)
+    assert ended == [how]
+    if how != "gone":
+        assert answers.reply(ctx, (b"bulk",), other) == b"other"
