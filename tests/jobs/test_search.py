@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -224,3 +225,17 @@ async def test_nobody_works_on_for_a_connection_that_waits_no_longer(how: str) -
     assert ended == [how]
     if how != "gone":
         assert answers.reply(ctx, (b"bulk",), other) == b"other"
+
+
+async def test_the_newest_version_decides_what_the_index_only_proposes() -> None:
+    world = World()
+    for _ in range(3):
+        world.new()
+    world.manager.finish(2, b"", "w")
+    world.manager.delete(1, "x")
+    proposed: Future[object] = Future()
+    proposed.set_result([3, 2, 1])
+    late = SimpleNamespace(behind=4, problem="", ask=lambda question, at_once=False: proposed)
+    world.manager.search.indexer = cast("Indexer", late)
+    page = await world.manager.search.page(world.manager.search.parse("state:new"))
+    assert ([job.job_id for job in page.jobs], page.cursor, page.behind) == ([3], 0, 4)
