@@ -17,12 +17,19 @@ from heroredis.testing import ServerProcess
 from heroredis.tuning import settle
 from jobs import requests
 from jobs.client import Client
+from jobs.manager import JobManager
 
 PRODUCERS = 2000
 """Coroutines that create at a time: as many jobs share a sync."""
+BULK = 500
+"""Jobs of one call."""
+WARM = 50
+"""Jobs before the measured ones: threads and processes are there then."""
 LOOK_S = 0.002
 """Between two looks whether all jobs have ended: nothing is told of each, which would be measured too."""
 handlers = Handlers()
+elsewhere_handlers = Handlers()
+"""On their own: a server that has handlers for worker processes starts those, which would be measured with the rest."""
 
 
 @handlers.on("noop")
@@ -51,10 +58,15 @@ async def embedded(folder: str, jobs: int, producers: int) -> float:
 
         begin = time.perf_counter()
         await asyncio.gather(*(produce(jobs // producers) for _ in range(producers)))
-        while manager.stats("noop").done < jobs:  # noqa: ASYNC110  # an event would have to be told of each job
-            await asyncio.sleep(LOOK_S)
-        await manager.flushed()  # the last ends are on disk
+        await all_done(manager, "noop", jobs)
         return jobs / (time.perf_counter() - begin)
+
+
+async def all_done(manager: JobManager, topic: str, jobs: int) -> None:
+    """So many jobs of a topic have ended, on disk too."""
+    while manager.stats(topic).done < jobs:  # noqa: ASYNC110  # an event would have to be told of each job
+        await asyncio.sleep(LOOK_S)
+    await manager.flushed()
 
 
 async def alone(folder: str, jobs: int) -> float:
@@ -70,26 +82,28 @@ async def alone(folder: str, jobs: int) -> float:
     return statistics.median(times) * 1000
 
 
-@handlers.on("thread")
+@elsewhere_handlers.on("thread")
 def thread(job: Job) -> None:
     """Nothing, in a thread."""
 
 
-@handlers.on("process", isolation="process")
+@elsewhere_handlers.on("process", isolation="process")
 def process(job: Job) -> None:
     """Nothing, in a worker process."""
 
 
 async def elsewhere(folder: str, topic: str, jobs: int) -> float:
     """Jobs per second of handlers in threads or worker processes, created in bulk, all durable."""
-    async with ServerFactory(config_in(folder, 16), handlers=handlers) as factory:
+    async with ServerFactory(config_in(folder, 16), handlers=elsewhere_handlers) as factory:
+        settle()
         manager = factory.job_manager
-        warm = await manager.create_jobs(topic, [b"x"] * 50)
-        await asyncio.gather(*(manager.wait(job.job_id, 60) for job in warm))
+        await manager.create_jobs(topic, [b"x"] * WARM)
+        await all_done(manager, topic, WARM)
         begin = time.perf_counter()
-        made = [job for _ in range(jobs // 500) for job in await manager.create_jobs(topic, [b"x"] * 500)]
-        await asyncio.gather(*(manager.wait(job.job_id, 120) for job in made))
-        return len(made) / (time.perf_counter() - begin)
+        for _ in range(jobs // BULK):
+            await manager.create_jobs(topic, [b"x"] * BULK)
+        await all_done(manager, topic, WARM + jobs)
+        return jobs / (time.perf_counter() - begin)
 
 
 def by_our_client(folder: Path, jobs: int) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -74,6 +75,7 @@ def one_round(commands: Mapping[str, list[str]], share: float, failures: dict[st
 
 
 def own_figures(share: float) -> dict[str, float]:
+    os.sync()  # what the brokers have written is not to be written meanwhile
     with tempfile.TemporaryDirectory(prefix=".bench-", dir=ROOT) as folder:
         remote = remote_idle.measure(Path(folder), max(50, round(300 * share)))
     jobs = max(2000, round(20_000 * share) // 500 * 500)

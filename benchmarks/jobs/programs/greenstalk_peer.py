@@ -1,5 +1,5 @@
-"""beanstalkd as most Python programs use it: greenstalk, one command at a time over one connection. The library has no bulk
-call and no pipelining; more threads are not quicker."""
+"""beanstalkd as most Python programs use it: greenstalk, one command at a time over one connection. The library has no
+bulk call and no pipelining; more threads are not quicker."""
 
 from __future__ import annotations
 
