@@ -9,10 +9,10 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, Unpack
 
 from jobs import requests
-from jobs.requests import JobMap, Request
+from jobs.requests import CreateOptions, JobMap, Request, ScheduleMap, ScheduleOptions
 from jobs.wire import (
     NOT_ENOUGH,
     ClientError,
@@ -172,11 +172,12 @@ class AsyncClient:
         """Any command of the server."""
         return await self.call(requests.plain(words))
 
-    async def create_job(self, topic: str, params: object = b"", **options: Any) -> int:
-        """The id of a new job, which is on disk. Options as `jobs.requests.create` has them."""
+    async def create_job(self, topic: str, params: object = b"", **options: Unpack[CreateOptions]) -> int:
+        """The id of a new job, which is on disk. Options are those of `jobs.requests.CreateOptions`; TypeError for
+        others."""
         return await self.call(requests.create(topic, params, **requests.with_own_key(options)))
 
-    async def create_jobs(self, topic: str, params: Sequence[object], **options: Any) -> list[int]:
+    async def create_jobs(self, topic: str, params: Sequence[object], **options: Unpack[CreateOptions]) -> list[int]:
         """Several jobs with the same options in one commit: all or none. An idempotency key is that of the call: a
         repeated one answers the ids of the earlier call."""
         if not params:
@@ -228,14 +229,33 @@ class AsyncClient:
     async def log(self, job_id: int, line: str, token: str = "") -> None:
         await self.call(requests.log(job_id, line, token))
 
-    async def cancel(self, job_id: int, why: str = "cancelled") -> None:
+    async def cancel_job(self, job_id: int, why: str = "cancelled") -> None:
         await self.call(requests.act("JOB.CANCEL", job_id, why))
 
-    async def retry(self, job_id: int) -> None:
+    async def retry_job(self, job_id: int) -> None:
+        """A job that ended as error runs again, with all its attempts."""
         await self.call(requests.act("JOB.RETRY", job_id))
 
-    async def delete(self, job_id: int) -> None:
+    async def delete_job(self, job_id: int) -> None:
         await self.call(requests.act("JOB.DELETE", job_id))
+
+    async def edit_job(self, job_id: int, *, params: object = None, priority: int | None = None) -> None:
+        """Other params or another priority for a job that has not begun."""
+        await self.call(requests.edit(job_id, params, priority))
+
+    async def promote_job(self, job_id: int) -> None:
+        """A waiting job to the head of its line, its delay is over."""
+        await self.call(requests.act("JOB.PROMOTE", job_id))
+
+    async def update_job_status(self, job_id: int, state: str) -> None:
+        """Set a state by hand."""
+        await self.call(requests.status(job_id, state))
+
+    cancel, retry, delete = cancel_job, retry_job, delete_job
+
+    async def trail(self, job_id: int, count: int = 1000) -> list[JobMap]:
+        """Log lines and steps of progress, the last `count`, oldest first: `at by line percent`."""
+        return await self.call(requests.trail(job_id, count))
 
     async def wait(self, job_id: int, timeout: float = 3600) -> JobMap | None:
         """The job once it has ended; None after `timeout` seconds. Use a client of its own for this."""
@@ -248,3 +268,53 @@ class AsyncClient:
                         count: int = 50) -> tuple[str, list[JobMap]]:
         """Newest first; the next cursor, "0" at the end."""
         return await self.call(requests.listing(topic, state, query, cursor, count))
+
+    async def bulk(self, action: str, query: str, *, dry_run: bool = False) -> dict[str, Any]:
+        """Retry, cancel or delete all jobs that fit a query (docs/query.md) and whose state allows it: `matched changed
+        refusal`; `dry_run` only counts."""
+        return await self.call(requests.bulk(action, query, dry_run))
+
+    async def newest_event(self) -> int:
+        """The cursor behind everything that is on disk."""
+        return await self.call(requests.newest_event())
+
+    async def events_after(self, cursor: int, count: int = 100, wait: float = 0) -> tuple[int, list[JobMap]]:
+        """All changes behind a cursor (0 = from the oldest), in order, waiting so many seconds for the first; with the
+        next cursor."""
+        return await self.call(requests.events(cursor, count, wait))
+
+    # Topics and schedules
+
+    async def topics(self) -> dict[str, dict[str, int]]:
+        """Of each topic the numbers `new active done error`, and whether it is `paused`."""
+        return await self.call(requests.topics())
+
+    async def pause_topic(self, topic: str) -> None:
+        """Hand out no more jobs of a topic, also after a restart; running ones go on."""
+        await self.call(requests.pause_topic(topic, True))
+
+    async def resume_topic(self, topic: str) -> None:
+        await self.call(requests.pause_topic(topic, False))
+
+    async def purge_topic(self, topic: str) -> int:
+        """Delete all waiting jobs of a topic; how many."""
+        return await self.call(requests.purge(topic))
+
+    async def set_schedule(self, name: str, topic: str, params: object = b"", **options: Unpack[ScheduleOptions]) -> None:
+        """Make or replace a schedule: `cron` in a `timezone`, or `every` so many seconds."""
+        await self.call(requests.set_schedule(name, topic, params, **options))
+
+    async def list_schedules(self) -> list[ScheduleMap]:
+        """All of them by name, with their next and last runs."""
+        return await self.call(requests.schedules())
+
+    async def delete_schedule(self, name: str) -> None:
+        """The jobs that it has made stay."""
+        await self.call(requests.act_on_schedule("DEL", name))
+
+    async def pause_schedule(self, name: str) -> None:
+        await self.call(requests.act_on_schedule("PAUSE", name))
+
+    async def resume_schedule(self, name: str) -> None:
+        """Runs that fell into the pause are not made up for."""
+        await self.call(requests.act_on_schedule("RESUME", name))

@@ -14,11 +14,11 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, Unpack
 
 from jobs import requests
 from jobs.async_client import AsyncClient
-from jobs.requests import JobMap, Request
+from jobs.requests import CreateOptions, JobMap, Request, ScheduleMap, ScheduleOptions
 from jobs.wire import (
     NOT_ENOUGH,
     Address,
@@ -144,11 +144,12 @@ class Client:
 
     # Jobs
 
-    def create_job(self, topic: str, params: object = b"", **options: Any) -> int:
-        """The id of a new job, which is on disk. Options as `jobs.requests.create` has them."""
+    def create_job(self, topic: str, params: object = b"", **options: Unpack[CreateOptions]) -> int:
+        """The id of a new job, which is on disk. Options are those of `jobs.requests.CreateOptions`; TypeError for
+        others."""
         return self.call(requests.create(topic, params, **requests.with_own_key(options)))
 
-    def create_jobs(self, topic: str, params: Sequence[object], **options: Any) -> list[int]:
+    def create_jobs(self, topic: str, params: Sequence[object], **options: Unpack[CreateOptions]) -> list[int]:
         """Several jobs with the same options in one commit: all or none. An idempotency key is that of the call: a
         repeated one answers the ids of the earlier call."""
         if not params:
@@ -181,14 +182,33 @@ class Client:
     def log(self, job_id: int, line: str, token: str = "") -> None:
         self.call(requests.log(job_id, line, token))
 
-    def cancel(self, job_id: int, why: str = "cancelled") -> None:
+    def cancel_job(self, job_id: int, why: str = "cancelled") -> None:
         self.call(requests.act("JOB.CANCEL", job_id, why))
 
-    def retry(self, job_id: int) -> None:
+    def retry_job(self, job_id: int) -> None:
+        """A job that ended as error runs again, with all its attempts."""
         self.call(requests.act("JOB.RETRY", job_id))
 
-    def delete(self, job_id: int) -> None:
+    def delete_job(self, job_id: int) -> None:
         self.call(requests.act("JOB.DELETE", job_id))
+
+    def edit_job(self, job_id: int, *, params: object = None, priority: int | None = None) -> None:
+        """Other params or another priority for a job that has not begun."""
+        self.call(requests.edit(job_id, params, priority))
+
+    def promote_job(self, job_id: int) -> None:
+        """A waiting job to the head of its line, its delay is over."""
+        self.call(requests.act("JOB.PROMOTE", job_id))
+
+    def update_job_status(self, job_id: int, state: str) -> None:
+        """Set a state by hand."""
+        self.call(requests.status(job_id, state))
+
+    cancel, retry, delete = cancel_job, retry_job, delete_job
+
+    def trail(self, job_id: int, count: int = 1000) -> list[JobMap]:
+        """Log lines and steps of progress, the last `count`, oldest first: `at by line percent`."""
+        return self.call(requests.trail(job_id, count))
 
     def wait(self, job_id: int, timeout: float = 3600) -> JobMap | None:
         """The job once it has ended; None after `timeout` seconds."""
@@ -201,6 +221,56 @@ class Client:
                   count: int = 50) -> tuple[str, list[JobMap]]:
         """Newest first; the next cursor, "0" at the end."""
         return self.call(requests.listing(topic, state, query, cursor, count))
+
+    def bulk(self, action: str, query: str, *, dry_run: bool = False) -> dict[str, Any]:
+        """Retry, cancel or delete all jobs that fit a query (docs/query.md) and whose state allows it: `matched changed
+        refusal`; `dry_run` only counts."""
+        return self.call(requests.bulk(action, query, dry_run))
+
+    def newest_event(self) -> int:
+        """The cursor behind everything that is on disk."""
+        return self.call(requests.newest_event())
+
+    def events_after(self, cursor: int, count: int = 100, wait: float = 0) -> tuple[int, list[JobMap]]:
+        """All changes behind a cursor (0 = from the oldest), in order, waiting so many seconds for the first; with the
+        next cursor."""
+        return self.call(requests.events(cursor, count, wait))
+
+    # Topics and schedules
+
+    def topics(self) -> dict[str, dict[str, int]]:
+        """Of each topic the numbers `new active done error`, and whether it is `paused`."""
+        return self.call(requests.topics())
+
+    def pause_topic(self, topic: str) -> None:
+        """Hand out no more jobs of a topic, also after a restart; running ones go on."""
+        self.call(requests.pause_topic(topic, True))
+
+    def resume_topic(self, topic: str) -> None:
+        self.call(requests.pause_topic(topic, False))
+
+    def purge_topic(self, topic: str) -> int:
+        """Delete all waiting jobs of a topic; how many."""
+        return self.call(requests.purge(topic))
+
+    def set_schedule(self, name: str, topic: str, params: object = b"", **options: Unpack[ScheduleOptions]) -> None:
+        """Make or replace a schedule: `cron` in a `timezone`, or `every` so many seconds."""
+        self.call(requests.set_schedule(name, topic, params, **options))
+
+    def list_schedules(self) -> list[ScheduleMap]:
+        """All of them by name, with their next and last runs."""
+        return self.call(requests.schedules())
+
+    def delete_schedule(self, name: str) -> None:
+        """The jobs that it has made stay."""
+        self.call(requests.act_on_schedule("DEL", name))
+
+    def pause_schedule(self, name: str) -> None:
+        self.call(requests.act_on_schedule("PAUSE", name))
+
+    def resume_schedule(self, name: str) -> None:
+        """Runs that fell into the pause are not made up for."""
+        self.call(requests.act_on_schedule("RESUME", name))
 
 
 def _open(address: Address, timeout: float) -> socket.socket:

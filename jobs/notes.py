@@ -69,7 +69,10 @@ class ScheduleNote(msgspec.Struct, frozen=True, array_like=True, tag="schedule",
     tags: tuple[str, ...] = ()
     meta: bytes = b""
     by: str = ""
+    """Who made this version: `server` for a run."""
     at: int = 0
+    set_by: str = ""
+    """Who set the schedule, whatever happened to it since; empty in records that were written without it."""
 
 
 Note = TopicNote | KeyNote | TrailNote | ScheduleNote

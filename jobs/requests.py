@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypedDict, TypeVar, Unpack
 
 from jobs.job_record import MAX_BATCH
 from jobs.trace import with_trace
@@ -14,8 +15,49 @@ from jobs.wire import as_bytes, as_text
 T = TypeVar("T")
 JobMap = dict[str, Any]
 """A job as JOB.GET answers it: names to values; times in Unix ms, params, result and error as bytes."""
+ScheduleMap = dict[str, Any]
+"""A schedule as JOB.SCHEDULE GET answers it: times in Unix ms, `every timeout expire` in ms, params and meta as
+bytes."""
 OWN_KEY_S: Final = 600.0
 TEXTS: Final = frozenset({"topic", "state", "reason", "worker", "by", "token", "schedule", "progress_text"})
+
+
+class CreateOptions(TypedDict, total=False):
+    """What may be said about new jobs, as JobManager.create_job has it: times in seconds, `run_at` a datetime or Unix
+    seconds."""
+
+    delay: float
+    run_at: datetime | float | None
+    priority: int | None
+    retries: int | None
+    backoff: str | None
+    timeout: float
+    expire: float
+    unique: str | bytes
+    unique_ttl: float
+    idempotency: str | bytes
+    idempotency_ttl: float
+    tags: Sequence[str]
+    meta: object
+
+
+class ScheduleOptions(TypedDict, total=False):
+    """What may be said about a schedule, as JobManager.set_schedule has it: `cron` in a `timezone`, or `every` so many
+    seconds."""
+
+    cron: str
+    every: float
+    timezone: str
+    missed: str
+    start: datetime | float | None
+    paused: bool
+    priority: int
+    retries: int | None
+    backoff: str
+    timeout: float
+    expire: float
+    tags: Sequence[str]
+    meta: object
 
 
 class Request(Generic[T]):
@@ -52,13 +94,30 @@ def _milliseconds(seconds: float) -> bytes:
     return b"%d" % max(0, round(seconds * 1000))
 
 
+def _check_names(given: Mapping[str, object], kind: type) -> None:
+    """TypeError for an option that there is not, with the one that may be meant."""
+    known = list(kind.__annotations__)
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            raise TypeError(f"there is no option {name!r}; "
+                            + (f"did you mean {near[0]!r}?" if near else f"options are {', '.join(known)}"))
+
+
+def _tag_words(tags: Sequence[str]) -> list[bytes]:
+    if isinstance(tags, str | bytes):
+        raise TypeError(f"give tags as a list of them, not as {tags!r}")
+    words: list[bytes] = []
+    for tag in tags:
+        words += [b"TAG", tag.encode()]
+    return words
+
+
 def _create_words(*, delay: float = 0, run_at: datetime | float | None = None, priority: int | None = None,
                   retries: int | None = None, backoff: str | None = None, timeout: float = 0, expire: float = 0,
                   unique: str | bytes = "", unique_ttl: float = 0, idempotency: str | bytes = "",
                   idempotency_ttl: float = 0, tags: Sequence[str] = (), meta: object = None) -> list[bytes]:
     """The options of JOB.CREATE. Times in seconds; `run_at` is a datetime or Unix seconds."""
-    if isinstance(tags, str | bytes):
-        raise TypeError(f"give tags as a list of them, not as {tags!r}")
     words: list[bytes] = []
     if isinstance(run_at, datetime):
         run_at = run_at.timestamp()
@@ -79,31 +138,32 @@ def _create_words(*, delay: float = 0, run_at: datetime | float | None = None, p
         words += [b"IDEMPOTENCY", as_bytes(idempotency)]
         if idempotency_ttl:
             words += [b"KEEP", _milliseconds(idempotency_ttl)]
-    for tag in tags:
-        words += [b"TAG", tag.encode()]
+    words += _tag_words(tags)
     meta = with_trace(meta)
     if meta is not None:
         words += [b"META", as_bytes(meta)]
     return words
 
 
-def create(topic: str, params: object, **options: Any) -> Request[int]:
+def create(topic: str, params: object, **options: Unpack[CreateOptions]) -> Request[int]:
     """A job with options as `create_job` of the job manager takes them: `delay run_at priority retries backoff timeout
     expire unique unique_ttl idempotency idempotency_ttl tags meta`. Safe to repeat with an idempotency key only."""
+    _check_names(options, CreateOptions)
     words = [b"JOB.CREATE", topic.encode(), as_bytes(params), *_create_words(**options)]
     return Request(words, int, bool(options.get("idempotency")))
 
 
-def create_many(topic: str, params: Sequence[object], **options: Any) -> Request[list[int]]:
+def create_many(topic: str, params: Sequence[object], **options: Unpack[CreateOptions]) -> Request[list[int]]:
     """Several jobs with the same options, under one idempotency key, if any. ValueError for more than one request may
     hold."""
+    _check_names(options, CreateOptions)
     if len(params) > MAX_BATCH:
         raise ValueError(f"{len(params)} jobs are too many for one call, give at most {MAX_BATCH}")
     words = [b"JOB.MCREATEX", topic.encode(), b"%d" % len(params), *map(as_bytes, params), *_create_words(**options)]
     return Request(words, list, bool(options.get("idempotency")))
 
 
-def with_own_key(options: dict[str, Any]) -> dict[str, Any]:
+def with_own_key(options: CreateOptions) -> CreateOptions:
     """Options of `create` by which it may be sent twice: with a key that is kept as long as anybody could do that."""
     return options if options.get("idempotency") else {**options, "idempotency": uuid.uuid4().hex,
                                                        "idempotency_ttl": OWN_KEY_S}
@@ -192,6 +252,25 @@ def act(command: str, job_id: int, *more: str) -> Request[None]:
     return Request([command.encode(), b"%d" % job_id, *(word.encode() for word in more)], _done, False)
 
 
+def edit(job_id: int, params: object, priority: int | None) -> Request[None]:
+    words = [b"JOB.EDIT", b"%d" % job_id]
+    if params is not None:
+        words += [b"PARAMS", as_bytes(params)]
+    if priority is not None:
+        words += [b"PRIORITY", str(priority).encode()]
+    return Request(words, _done)
+
+
+def status(job_id: int, state: str) -> Request[None]:
+    return Request([b"JOB.STATUS", b"%d" % job_id, str(state).encode()], _done, False)
+
+
+def trail(job_id: int, count: int) -> Request[list[JobMap]]:
+    """Log lines and steps of progress, oldest first."""
+    return Request([b"JOB.LOGS", b"%d" % job_id, b"COUNT", b"%d" % count],
+                   lambda reply: [_text_map(each) for each in reply or ()])
+
+
 def wait(job_id: int, seconds: float) -> Request[JobMap | None]:
     return Request([b"JOB.WAIT", b"%d" % job_id, _milliseconds(seconds)], _job_or_none)
 
@@ -207,6 +286,81 @@ def listing(topic: str, state: str, query: str, cursor: str, count: int) -> Requ
         if value:
             words += [name, value.encode()]
     return Request(words, lambda reply: (as_text(reply[0]), _jobs(reply[1])))
+
+
+def bulk(action: str, query: str, dry_run: bool) -> Request[dict[str, Any]]:
+    """Not sent twice: jobs that fit only since the first time would be changed, too."""
+    words = [b"JOB.BULK", action.encode(), b"QUERY", query.encode(), *([b"DRYRUN"] if dry_run else [])]
+    return Request(words, _text_map, dry_run)
+
+
+def newest_event() -> Request[int]:
+    return Request([b"JOB.EVENTS", b"$"], lambda reply: int(reply[0]))
+
+
+def events(cursor: int, count: int, wait_s: float) -> Request[tuple[int, list[JobMap]]]:
+    words = [b"JOB.EVENTS", b"%d" % cursor, b"COUNT", b"%d" % count]
+    if wait_s > 0:
+        words += [b"BLOCK", b"%d" % max(1, round(wait_s * 1000))]
+    return Request(words, lambda reply: (int(reply[0]), [_text_map(each) for each in reply[1]]))
+
+
+# Topics and schedules
+
+
+def _text_map(reply: Any) -> dict[str, Any]:
+    """A map of which everything but params and meta is text where it is no number."""
+    found = {as_text(name): value for name, value in reply.items()}
+    for name, value in found.items():
+        if isinstance(value, bytes) and name not in ("params", "meta"):
+            found[name] = as_text(value)
+    if "tags" in found:
+        found["tags"] = [as_text(tag) for tag in found["tags"]]
+    return found
+
+
+def topics() -> Request[dict[str, dict[str, int]]]:
+    return Request([b"JOB.TOPICS"], lambda reply: {as_text(topic): _text_map(counts)
+                                                   for topic, counts in reply.items()})
+
+
+def pause_topic(topic: str, paused: bool) -> Request[None]:
+    return Request([b"JOB.PAUSE" if paused else b"JOB.RESUME", topic.encode()], _done)
+
+
+def purge(topic: str) -> Request[int]:
+    """Not sent twice: what was made since the first time would be deleted, too."""
+    return Request([b"JOB.PURGE", topic.encode()], int, False)
+
+
+def set_schedule(name: str, topic: str, params: object, **options: Unpack[ScheduleOptions]) -> Request[None]:
+    _check_names(options, ScheduleOptions)
+    words = [b"JOB.SCHEDULE", b"SET", name.encode(), topic.encode(), as_bytes(params)]
+    start = options.get("start")
+    if isinstance(start, datetime):
+        start = start.timestamp()
+    for option, text in (("CRON", options.get("cron")), ("TZ", options.get("timezone")),
+                         ("MISSED", options.get("missed")), ("BACKOFF", options.get("backoff")),
+                         ("PRIORITY", options.get("priority")), ("RETRY", options.get("retries"))):
+        if text not in (None, ""):
+            words += [option.encode(), str(text).encode()]
+    for option, seconds in (("EVERY", options.get("every")), ("START", start), ("TIMEOUT", options.get("timeout")),
+                            ("EXPIRE", options.get("expire"))):
+        if seconds:
+            words += [option.encode(), _milliseconds(seconds)]
+    words += _tag_words(options.get("tags", ()))
+    if options.get("meta") is not None:
+        words += [b"META", as_bytes(options["meta"])]
+    return Request(words + ([b"PAUSED"] if options.get("paused") else []), _done)
+
+
+def schedules() -> Request[list[ScheduleMap]]:
+    return Request([b"JOB.SCHEDULE", b"LIST"], lambda reply: [_text_map(each) for each in reply])
+
+
+def act_on_schedule(verb: str, name: str) -> Request[None]:
+    """DEL, PAUSE, RESUME."""
+    return Request([b"JOB.SCHEDULE", verb.encode(), name.encode()], _done)
 
 
 def plain(words: Sequence[str | bytes | int]) -> Request[Any]:

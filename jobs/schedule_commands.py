@@ -10,6 +10,7 @@ from jobs.arguments import REPEATABLE, author, bytes_of, decoded, number_of, rea
 from jobs.manager import JobManager
 from jobs.notes import ScheduleNote
 from jobs.options import PLAIN
+from jobs.timetable import check_every
 
 VALUES: Final = {
     "CRON": decoded, "EVERY": natural, "TZ": decoded, "MISSED": decoded, "START": natural, "PRIORITY": natural,
@@ -60,6 +61,9 @@ def schedule_of(name: str, topic: str, params: bytes, options: tuple[bytes, ...]
 
     found = read_options(options, ("PAUSED",), {**VALUES, "TAG": tag}, REPEATABLE)
 
+    if "EVERY" in found:
+        check_every(number_of(found, "EVERY", 0))  # 0 would be as if it was not given
+
     def text(option: str, default: str) -> str:
         value = found.get(option, default)
         return value if isinstance(value, str) else default
@@ -81,5 +85,6 @@ def schedule_map(note: ScheduleNote) -> Map:
         (b"last_job", note.last_job), (b"runs", note.runs), (b"start_at", note.start_at),
         (b"priority", note.priority), (b"retries", None if note.retries < 0 else note.retries),
         (b"backoff", note.backoff or None), (b"timeout", note.timeout_ms), (b"expire", note.expire_ms),
-        (b"tags", list(note.tags)), (b"meta", note.meta or None), (b"by", note.by),
+        (b"tags", list(note.tags)), (b"meta", note.meta or None), (b"by", note.set_by),
+        (b"changed_by", note.by),
     ])

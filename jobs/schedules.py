@@ -16,7 +16,7 @@ from jobs.errors import BadOption, JobRefused
 from jobs.notes import ScheduleNote
 from jobs.options import MAX_TOPIC_BYTES, JobOptions, check_topic
 from jobs.steering import Steering
-from jobs.timetable import Cron, Every, Timetable, check_start
+from jobs.timetable import SHORTEST_MS, Cron, Every, Timetable, check_start, zone_of
 
 logger = logging.getLogger("heroredis.jobs")
 MISSED: Final = ("skip", "once", "all")
@@ -63,7 +63,7 @@ class Schedules:
         timetable = timetable_of(wanted)
         held = self._notes.get(wanted.name)
         note = replace(
-            wanted, next_at=0 if wanted.paused else timetable.after(now), by=by, at=now,
+            wanted, next_at=0 if wanted.paused else timetable.after(now), by=by, set_by=by, at=now,
             last_at=held.last_at if held else 0, last_job=held.last_job if held else 0, runs=held.runs if held else 0)
         self._timetables[note.name] = timetable
         return self._keep(note)
@@ -72,8 +72,11 @@ class Schedules:
         check_topic(note.topic)
         if not note.name or len(note.name.encode("utf-8", "surrogateescape")) > MAX_TOPIC_BYTES:
             raise BadOption(f"a schedule's name has 1 to {MAX_TOPIC_BYTES} bytes")
-        if bool(note.cron) == bool(note.every_ms):
-            raise BadOption("give CRON or EVERY")
+        if note.cron and note.every_ms:
+            raise BadOption("give CRON or EVERY, not both")
+        if not note.cron and not note.every_ms:
+            raise BadOption(f"give CRON or EVERY, an interval of at least {SHORTEST_MS} ms")
+        zone_of(note.timezone)  # nothing depends on it beside EVERY, but a wrong one is a mistake
         check_start(note.start_at)
         if note.missed not in MISSED:
             raise BadOption(f"MISSED {note.missed!r} does not exist, give one of {', '.join(MISSED)}")
@@ -134,6 +137,8 @@ class Schedules:
 
     def restore(self, record_id: int, note: ScheduleNote) -> None:
         """At start."""
+        if not note.set_by:
+            note = replace(note, set_by=note.by)
         try:
             self._timetables[note.name] = timetable_of(note)
         except JobRefused as refused:  # its time zone is no longer known here

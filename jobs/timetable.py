@@ -41,8 +41,7 @@ class Every:
     """Moments `every_ms` apart, the first at `start`."""
 
     def __init__(self, every_ms: int, start: int) -> None:
-        if not SHORTEST_MS <= every_ms <= LONGEST_MS:
-            raise BadOption(f"EVERY {every_ms} is out of range, give {SHORTEST_MS} to {LONGEST_MS} milliseconds")
+        check_every(every_ms)
         self.every_ms: Final = every_ms
         self._start: Final = start
 
@@ -121,6 +120,12 @@ def _parts(expression: str) -> tuple[str, list[int]]:
         return expression, [0]
     seconds = sorted(second for second in Field.SECOND.parse(fields[0]) if isinstance(second, int))
     return " ".join(fields[1:]), [1000 * second for second in seconds]
+
+
+def check_every(every_ms: int) -> None:
+    """BadOption for an interval that is too short or too long, 0 too."""
+    if not SHORTEST_MS <= every_ms <= LONGEST_MS:
+        raise BadOption(f"EVERY {every_ms} is out of range, give {SHORTEST_MS} to {LONGEST_MS} milliseconds")
 
 
 def check_start(start: int) -> None:

@@ -396,11 +396,88 @@ async def test_an_asynchronous_client_waits_for_a_server_that_is_loading() -> No
             await client.execute("JOB.ANY")
 
 
-def test_both_clients_can_do_the_same() -> None:
-    def names(kind: type) -> set[str]:
-        return {name for name in vars(kind) if not name.startswith("_")}
+def public(kind: type) -> dict[str, inspect.Signature]:
+    return {name: inspect.signature(value) for name, value in vars(kind).items()
+            if inspect.isfunction(value) and not name.startswith("_")}
 
-    assert names(Client) - names(AsyncClient) == {"pipeline"}  # asyncio sends together what is asked together
+
+def test_both_clients_can_do_the_same() -> None:
+    blocking, coroutines = public(Client), public(AsyncClient)
+    assert blocking.keys() - coroutines.keys() == {"pipeline"}  # asyncio sends together what is asked together
+    del blocking["pipeline"]
+    assert blocking == coroutines
+    assert all(inspect.iscoroutinefunction(getattr(AsyncClient, name)) for name in coroutines)
+
+
+def test_the_clients_have_what_the_manager_has_under_the_same_names() -> None:
+    needed = {name for name, value in vars(JobManager).items()
+              if inspect.iscoroutinefunction(value) and not name.startswith("_")} or {"create_job"}
+    # Searching is list_jobs(query=...), counting is bulk(..., dry_run=True); the past is asked for with execute.
+    assert needed - public(Client).keys() <= {"flushed", "search_jobs", "count_jobs", "jobs_as_of"}
+
+
+def test_jobs_and_topics_are_steered(url: str) -> None:
+    with Client(url, name="ada") as client:
+        first, second = client.create_jobs("t", [b"1", b"2"], delay=60, retries=0)
+        client.edit_job(first, params={"a": 1}, priority=7)
+        client.promote_job(second)
+        job = client.get_job(first)
+        assert job is not None
+        assert (job["params"], job["priority"], job["reason"]) == (b'{"a":1}', 7, "edited")
+        assert [fetched["id"] for fetched in client.fetch(["t"], 5)] == [second]
+        client.progress(second, 50, "half")
+        client.log(second, "a line")
+        assert [(line["percent"], line["line"], line["by"]) for line in client.trail(second)] == [
+            (50, "half", "ada"), (None, "a line", "ada")]
+        assert client.trail(second, 1)[0]["line"] == "a line"
+        client.fail_job(second, "no")
+        assert client.bulk("retry", "topic:t state:error", dry_run=True) == {
+            "matched": 1, "changed": 0, "refusal": None}
+        assert client.bulk("retry", "topic:t state:error")["changed"] == 1
+        client.pause_topic("t")
+        assert client.topics() == {"t": {"new": 2, "active": 0, "done": 0, "error": 0, "paused": 1}}
+        assert client.fetch(["t"]) == []
+        client.resume_topic("t")
+        client.update_job_status(second, "done")
+        assert client.purge_topic("t") == 1
+        cursor, events = client.events_after(0, wait=1)
+        assert (events[-1]["event"], events[-1]["id"], events[-1]["by"]) == ("deleted", first, "ada")
+        newest = client.newest_event()
+        assert newest >= cursor
+        assert client.events_after(newest, wait=0.001) == (newest, [])
+
+
+async def test_schedules_are_steered(factory: ServerFactory, tmp_path: Path) -> None:
+    async with AsyncClient(f"unix://{tmp_path}/s", name="ada") as client:
+        await client.set_schedule("night", "report", {"all": True}, cron="0 3 * * *", timezone="Europe/Brussels",
+                                  missed="once", retries=2, priority=0, timeout=1.5, tags=["x"], meta={"a": 1},
+                                  start=datetime(2040, 1, 1, tzinfo=UTC), paused=True)
+        await client.set_schedule("often", "report", every=60)
+        [night, often] = await client.list_schedules()
+        assert {name: night[name] for name in ("name", "topic", "params", "cron", "timezone", "missed", "retries",
+                                               "priority", "timeout", "tags", "meta", "start_at", "paused", "by")} == {
+            "name": "night", "topic": "report", "params": b'{"all":true}', "cron": "0 3 * * *",
+            "timezone": "Europe/Brussels", "missed": "once", "retries": 2, "priority": 0, "timeout": 1500,
+            "tags": ["x"], "meta": b'{"a":1}', "start_at": 2_208_988_800_000, "paused": 1, "by": "ada"}
+        assert (often["every"], often["cron"], often["paused"]) == (60_000, None, 0)
+        await client.resume_schedule("night")
+        await client.pause_schedule("often")
+        assert [one["paused"] for one in await client.list_schedules()] == [0, 1]
+        await client.delete_schedule("night")
+        assert [one["name"] for one in await client.list_schedules()] == ["often"]
+        with pytest.raises(ClientError, match="EVERY 0 is out of range"):
+            await client.set_schedule("x", "report", every=0.0001)
+
+
+def test_an_option_that_there_is_not_is_named_with_the_one_that_is_meant() -> None:
+    client = Client("unix:///nowhere")
+    for create in (client.create_job, client.create_jobs):
+        with pytest.raises(TypeError, match="there is no option 'retry'; did you mean 'retries'?"):
+            create("t", [b""], retry=3)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="there is no option 'queue'; options are delay, run_at, "):
+        client.create_job("t", b"", queue="x")  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="there is no option 'tz'"):
+        client.set_schedule("s", "t", cron="* * * * *", tz="UTC")  # type: ignore[call-arg]
 
 
 async def test_a_worker_may_report_with_its_token(factory: ServerFactory, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec.structs import replace
 
 from jobs.errors import BadOption
 from jobs.notes import ScheduleNote
@@ -107,6 +108,7 @@ def test_moments_before_and_after_agree() -> None:
     {"cron": "* * * *"}, {"cron": "61 * * * *"}, {"cron": "0 0 31 2 *"}, {"every_ms": 9}, {},
     {"cron": "* * * * *", "every_ms": 50}, {"cron": "* * * * *", "timezone": "Europe/Nowhere"},
     {"cron": "* * * * *", "timezone": "../../etc/passwd"}, {"every_ms": 50, "missed": "never"},
+    {"every_ms": 50, "timezone": "Europe/Nowhere"},
     {"every_ms": 50, "backoff": "x"}, {"every_ms": 50, "topic": ""}, {"every_ms": 50, "name": ""},
 ])
 def test_schedules_that_cannot_be(wanted: dict[str, object]) -> None:
@@ -277,12 +279,52 @@ def test_over_the_wire() -> None:
     assert caller.call("JOB.SCHEDULE", "DEL", "often") == b"OK"
     assert caller.call("JOB.SCHEDULE", "GET", "often") is None
     assert caller.error("JOB.SCHEDULE", "DEL", "often") == "ERR no schedule with the name 'often'"
-    assert caller.error("JOB.SCHEDULE", "SET", "x", "t", "p") == "ERR give CRON or EVERY"
+    assert caller.error("JOB.SCHEDULE", "SET", "x", "t", "p") == (
+        "ERR give CRON or EVERY, an interval of at least 10 ms")
     assert caller.error("JOB.SCHEDULE", "SET", "x", "t", "p", "CRON", "soon").startswith(
         "ERR cron expression 'soon' cannot be read")
     assert b"JOB.SCHEDULE" in caller.call("JOB.SCHEDULE", "HELP")[0]
     events = [as_map(event) for event in caller.call("JOB.EVENTS", 0)[1]]
     assert len([event for event in events if event[b"event"] == b"schedule"]) >= 5
+
+
+def test_a_refused_schedule_is_told_what_is_wrong() -> None:
+    caller = Desk().caller()
+    start = ("JOB.SCHEDULE", "SET", "x", "t", "p")
+    assert caller.error(*start, "EVERY", 0) == "ERR EVERY 0 is out of range, give 10 to 315360000000 milliseconds"
+    assert caller.error(*start, "EVERY", 0, "CRON", "* * * * *").startswith("ERR EVERY 0 is out of range")
+    assert caller.error(*start, "EVERY", 50, "CRON", "* * * * *") == "ERR give CRON or EVERY, not both"
+    assert caller.error(*start, "EVERY", 50, "TZ", "Nowhere").startswith("ERR time zone 'Nowhere' does not exist")
+    assert caller.call("JOB.SCHEDULE", "LIST") == []
+
+
+def test_who_set_a_schedule_stays_visible() -> None:
+    desk = Desk()
+    ada, bob = desk.caller(), desk.caller("9001")
+    for caller, name in ((ada, "ada"), (bob, "bob")):
+        caller.call("CLIENT", "SETNAME", name)
+
+    def names() -> tuple[bytes, bytes]:
+        shown = as_map(ada.call("JOB.SCHEDULE", "GET", "often"))
+        return shown[b"by"], shown[b"changed_by"]
+
+    ada.call("JOB.SCHEDULE", "SET", "often", "t", "p", "EVERY", 1000)
+    assert names() == (b"ada", b"ada")
+    desk.pass_ms(1000)
+    assert names() == (b"ada", b"server")
+    bob.call("JOB.SCHEDULE", "PAUSE", "often")
+    desk.restart()
+    ada = desk.caller()
+    assert names() == (b"ada", b"bob")
+
+
+def test_a_schedule_of_an_older_record_is_by_whoever_it_names() -> None:
+    world = World()
+    every(world)
+    held = world.manager.schedules.need("n")
+    world.manager.schedules._keep(replace(held, set_by=""))
+    world.restart()
+    assert world.manager.schedules.need("n").set_by == "hand"
 
 
 def test_a_hundred_thousand_jobs_for_one_moment_come_in_slices() -> None:
