@@ -300,7 +300,8 @@ class AsyncClient:
         """Delete all waiting jobs of a topic; how many."""
         return await self.call(requests.purge(topic))
 
-    async def set_schedule(self, name: str, topic: str, params: object = b"", **options: Unpack[ScheduleOptions]) -> None:
+    async def set_schedule(self, name: str, topic: str, params: object = b"",
+                           **options: Unpack[ScheduleOptions]) -> None:
         """Make or replace a schedule: `cron` in a `timezone`, or `every` so many seconds."""
         await self.call(requests.set_schedule(name, topic, params, **options))
 

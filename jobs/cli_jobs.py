@@ -5,20 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
+from jobs.cli_tail import log_line, run_tail
 from jobs.link import NOT_FOUND, Link, Refusal
+from jobs.patience import Patience
 from jobs.table import JOB_HEAD, as_json, cut, job_row, lines_of, names, table, text_of, when
 
 Namespace = argparse.Namespace
 TIMED_OUT: Final = 5
 FAILED: Final = 6
 PAGE: Final = 500
-FOLLOW_MS: Final = 2000
-ENDS: Final = (b"done", b"error")
-Line = tuple[int, bytes | None, int | None]
 
 
 def add(verbs: Any, common: argparse.ArgumentParser, duration: Callable[[str], int]) -> None:
@@ -30,7 +28,7 @@ def add(verbs: Any, common: argparse.ArgumentParser, duration: Callable[[str], i
         create.add_argument(f"--{name}", type=duration, metavar="TIME")
     create.add_argument("--at", type=int, metavar="MS", help="Unix milliseconds of its start")
     create.add_argument("--priority", type=int, metavar="0-255")
-    create.add_argument("--retry", type=int, metavar="N", help="runs after the first failed one")
+    create.add_argument("--retry", "--retries", type=int, metavar="N", help="runs after the first failed one")
     for name in ("backoff", "unique", "idempotency", "meta"):
         create.add_argument(f"--{name}")
     for name in ("unique", "idempotency"):
@@ -63,9 +61,9 @@ def add(verbs: Any, common: argparse.ArgumentParser, duration: Callable[[str], i
     promote = verbs.add_parser("promote", parents=[common], help="put waiting jobs at the head of their line, at once")
     promote.add_argument("id", type=int, nargs="+")
     promote.set_defaults(run=run_each)
-    tail = verbs.add_parser("tail", parents=[common], help="changes of all jobs as they happen, or a job's log lines")
+    tail = verbs.add_parser("tail", parents=[common], help="follow all jobs, or one until it ends, with log lines")
     tail.add_argument("id", type=int, nargs="?")
-    tail.add_argument("--topic")
+    tail.add_argument("--topic", help="only of jobs of this topic")
     tail.set_defaults(run=run_tail)
     wait = verbs.add_parser("wait", parents=[common], help="wait for a job's end and print its result")
     wait.add_argument("id", type=int)
@@ -137,7 +135,7 @@ def run_show(link: Link, given: Namespace) -> int:
     print("\n" + table(("VERSION", "AT", "STATE", "REASON", "BY", "WAIT", "WALL", "CPU", "MEMORY", "ERROR"),
                        rows))
     for line in lines:
-        print(_log_line(line))
+        print(log_line(line))
     return 0
 
 
@@ -198,10 +196,10 @@ def run_wait(link: Link, given: Namespace) -> int:
 
 
 def _awaited(link: Link, job_id: int, timeout_ms: int, as_machine: bool) -> int:
-    ends = time.monotonic() + timeout_ms / 1000 if timeout_ms else float("inf")
+    patient, ends = Patience(link), time.monotonic() + timeout_ms / 1000 if timeout_ms else float("inf")
     while True:
         left = ends - time.monotonic()
-        answer = link.call("JOB.WAIT", job_id, max(1, int(min(left, 3600) * 1000)))
+        answer = patient.call("JOB.WAIT", job_id, max(1, int(min(left, 3600) * 1000)))
         if answer is not None:
             break
         if left <= 0:
@@ -217,62 +215,3 @@ def _awaited(link: Link, job_id: int, timeout_ms: int, as_machine: bool) -> int:
     else:
         print(f"heroredis: job {job_id} failed: {text_of(job['error'])}", file=sys.stderr)
     return 0 if job["state"] == b"done" else FAILED
-
-
-def run_tail(link: Link, given: Namespace) -> int:
-    """Follows from a cursor that is older than what it looks at first: nothing falls between, and what stands in both
-    is printed once."""
-    cursor = link.call("JOB.EVENTS", "$")[0]
-    printed: Counter[Line] = Counter()
-    if given.id is not None:
-        job = names(link.call("JOB.GET", given.id) or {})
-        for line in map(names, link.call("JOB.LOGS", given.id)):
-            printed[_line(line)] += 1
-            _print_event(line, given.json)
-        if job.get("state") in ENDS:
-            _print_end(names(link.call("JOB.HISTORY", given.id, "COUNT", 1)[0]), given.json)
-            return 0
-    while True:
-        cursor, events = link.call("JOB.EVENTS", cursor, "BLOCK", FOLLOW_MS)
-        for event in map(names, events):
-            if given.topic and text_of(event["topic"]) != given.topic:
-                continue
-            if given.id is None:
-                _print_event(event, given.json)
-            elif event["id"] == given.id:
-                if printed[_line(event)]:
-                    printed[_line(event)] -= 1
-                    continue
-                _print_event(event, given.json)
-                if event.get("state") in ENDS or event["event"] == b"deleted":
-                    return 0
-
-
-def _line(found: dict[str, Any]) -> Line:
-    """What tells one line of a job's log from another."""
-    return found["at"], found.get("line"), found.get("percent")
-
-
-def _print_end(version: dict[str, Any], as_machine: bool) -> None:
-    """How a job has ended that is over before anybody follows it."""
-    if as_machine:
-        print(as_json({name: version[name] for name in ("at", "id", "topic", "state", "reason", "by")}), flush=True)
-    else:
-        how = " ".join(text_of(version[name]) for name in ("state", "reason") if version[name])
-        print(f"{when(version['at'])}  {text_of(version['id']):>8}  {text_of(version['topic'])}  {how}"
-              f"  by {text_of(version['by'])}", flush=True)
-
-
-def _log_line(line: dict[str, Any]) -> str:
-    percent = "" if line.get("percent") is None else f" {line['percent']} %"
-    return f"{when(line['at'])}{percent}  {text_of(line['line'])}"
-
-
-def _print_event(event: dict[str, Any], as_machine: bool) -> None:
-    if as_machine:
-        print(as_json(event), flush=True)
-    elif "event" not in event or event.get("line"):
-        print(_log_line(event), flush=True)
-    else:
-        print(f"{when(event['at'])}  {text_of(event['id']):>8}  {text_of(event['topic'])}  {text_of(event['event'])}"
-              f"  by {text_of(event['by'])}", flush=True)

@@ -36,7 +36,7 @@ def add(groups: Any, common: argparse.ArgumentParser, duration: Callable[[str], 
     made.add_argument("--tz", metavar="ZONE")
     made.add_argument("--missed", choices=("skip", "once", "all"))
     made.add_argument("--priority", type=int, metavar="0-255")
-    made.add_argument("--retry", type=int, metavar="N")
+    made.add_argument("--retry", "--retries", type=int, metavar="N")
     for name in ("timeout", "expire"):
         made.add_argument(f"--{name}", type=duration, metavar="TIME")
     for name in ("backoff", "meta"):

@@ -123,7 +123,8 @@ class Deputy(asyncio.Protocol):
         names = [topic.decode() for topic in topics]
         while True:
             await jobs.takes.wait()
-            found = await fetched(self.fetcher, names, 1, WAIT_S, jobs.lease, name.decode())
+            found = await fetched(self.fetcher, jobs.reporter.outage, names, 1, WAIT_S, jobs.lease,
+                                  name.decode())
             attempts = [attempt_of(job).job for job in found]
             if not jobs.takes.is_set():  # they came while we were told to be quiet
                 for job in attempts:

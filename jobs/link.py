@@ -79,9 +79,13 @@ class Link:
 
     def __init__(self, place: Place) -> None:
         self.place: Final = place
-        self._reader: Final = hiredis.Reader(notEnoughData=_NOTHING)
+        self._open()
+
+    def _open(self) -> None:
+        place = self.place
+        self._reader = hiredis.Reader(notEnoughData=_NOTHING)
         try:
-            self._socket: Final = self._connected()
+            self._socket = self._connected()
         except OSError as error:
             raise CannotConnect(f"no server at {place}: {error.strerror or error}") from None
         auth = ("AUTH", place.user, place.password) if place.password else ()
@@ -90,6 +94,11 @@ class Link:
         except Refusal as refusal:
             self._socket.close()
             raise _turned_away(place, refusal) from None
+
+    def open_again(self) -> None:
+        """A new connection in the place of one that is lost."""
+        self.__exit__()
+        self._open()
 
     def _connected(self) -> socket.socket:
         if not self.place.is_unix:

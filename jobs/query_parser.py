@@ -30,6 +30,8 @@ from jobs.states import STATES
 MAX_CHARS: Final = 4096
 MAX_DEPTH: Final = 40
 MAX_NUMBER: Final = (1 << 63) - 1
+DAYS: Final = ("today", "yesterday")
+DAY_MS: Final = 86_400_000
 UNIT_MS: Final = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _SPACE: Final = re.compile(r"\s*")
 _FIELD: Final = re.compile(r"([A-Za-z_]+)(:|!=|>=|<=|>|<|=)")
@@ -235,6 +237,9 @@ class _Parser:
         """First and last millisecond of what the text names."""
         if text.lower() == "now":
             return self._now_ms, self._now_ms
+        if text.lower() in DAYS:
+            begin = self._now_ms - self._now_ms % DAY_MS - DAYS.index(text.lower()) * DAY_MS
+            return begin, begin + DAY_MS - 1
         if text.isascii() and text.isdigit() and len(text) <= 16:
             return int(text), int(text)
         if text[:1] in ("-", "+"):
@@ -243,8 +248,8 @@ class _Parser:
             return moment, moment
         found = _MOMENT.fullmatch(text)
         if found is None:
-            raise QueryError(place, f"{text!r} is no moment: give 2026-11-24, 2026-11-24T08:30Z, -2h, +10m, now or "
-                             "Unix milliseconds")
+            raise QueryError(place, f"{text!r} is no moment: give 2026-11-24, 2026-11-24T08:30Z, -2h, +10m, today, "
+                             "yesterday, now or Unix milliseconds")
         return _calendar(found, text, place)
 
 

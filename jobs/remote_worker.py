@@ -140,7 +140,7 @@ class RemoteWorker:
                 self._room.clear()
                 await self._room.wait()
                 continue
-            jobs = await fetched(self._fetcher, topics, free, WAIT_S, self._lease, self.name)
+            jobs = await fetched(self._fetcher, self._reporter.outage, topics, free, WAIT_S, self._lease, self.name)
             topics = [*topics[1:], topics[0]]  # whose turn it is: no long line keeps the others waiting
             for job in jobs:
                 attempt = attempt_of(job)

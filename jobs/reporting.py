@@ -22,11 +22,28 @@ GONE: Final = ("STALE", "BADSTATE", "NOJOB")
 """What a report is answered with when the attempt is no longer ours, or was reported already."""
 
 
+class Outage:
+    """Tells once that the server is away, however many requests and connections see it, and once that it is back."""
+
+    def __init__(self) -> None:
+        self._is_on = False
+
+    def lost(self, error: Exception) -> None:
+        logger.log(logging.DEBUG if self._is_on else logging.WARNING, "%s; trying until the server is back", error)
+        self._is_on = True
+
+    def over(self) -> None:
+        if self._is_on:
+            self._is_on = False
+            logger.info("the server is back")
+
+
 class Reporter:
     """The reports of one worker."""
 
     def __init__(self, client: AsyncClient) -> None:
         self.client: Final = client
+        self.outage: Final = Outage()
 
     async def report(self, request: Request[Any]) -> ClientError | None:
         """An attempt that has ended is told again rather than run again. The error, where the server would not have
@@ -36,15 +53,18 @@ class Reporter:
             try:
                 await self.client.call(request)
             except ClientError as refused:
+                if refused.code != "LOADING":
+                    self.outage.over()
                 if refused.code in GONE:
                     return None
                 if refused.code != "LOADING":
                     logger.error("the server refused %s: %s", request.words[0].decode(), refused)
                     return refused
-                logger.warning("%s; reporting again", refused)
+                self.outage.lost(refused)
             except (NotConnected, OutcomeUnknown) as lost:
-                logger.warning("%s; reporting again", lost)
+                self.outage.lost(lost)
             else:
+                self.outage.over()
                 return None
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_S)
@@ -72,14 +92,22 @@ class Reporter:
         return True
 
 
-async def fetched(client: AsyncClient, topics: list[str], count: int, wait_s: float, lease_s: float,
+async def fetched(client: AsyncClient, outage: Outage, topics: list[str], count: int, wait_s: float, lease_s: float,
                   name: str) -> list[requests.JobMap]:
     """Jobs, as soon as there are some and however often the connection breaks; none when the time is over."""
     pause = FIRST_PAUSE_S
     while True:
         try:
-            return await client.fetch(topics, count, wait_s, lease_s, name)
-        except (ClientError, NotConnected, OutcomeUnknown) as lost:
-            logger.warning("%s; trying again", lost)
+            jobs = await client.fetch(topics, count, wait_s, lease_s, name)
+        except ClientError as refused:
+            if refused.code == "LOADING":
+                outage.lost(refused)
+            else:
+                logger.warning("%s; trying again", refused)
+        except (NotConnected, OutcomeUnknown) as lost:
+            outage.lost(lost)
+        else:
+            outage.over()
+            return jobs
         await asyncio.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE_S)

@@ -17,8 +17,9 @@ import redis
 
 from heroredis.testing import ServerProcess
 from jobs.cli import main
-from jobs.cli_jobs import run_tail
-from jobs.link import Place, default_url
+from jobs.cli_tail import Follower, event_text, run_tail
+from jobs.link import CannotConnect, Link, Place, Refusal, default_url
+from jobs.patience import PATIENCE_S, Patience
 from jobs.table import table, text_of, when
 from tests.conftest import need
 
@@ -273,6 +274,87 @@ def test_lines_that_come_while_a_tail_begins_are_told_once(capfd: pytest.Capture
     shown = [json.loads(row) for row in capfd.readouterr().out.splitlines()]
     assert [row.get("line", row.get("event")) for row in shown] == [
         "old", "same", "same", "both", "new", "both", "completed"]
+
+
+class Moments:
+    """A link whose server is away at times, and a clock that only its pauses move."""
+
+    def __init__(self, *answers: object) -> None:
+        self.answers = list(answers)
+        self.asked: list[tuple[object, ...]] = []
+        self.opened = 0
+        self.now_s = 0.0
+
+    def call(self, *words: object) -> object:
+        self.asked.append(words)
+        answer = self.answers.pop(0) if self.answers else CannotConnect("no server at x")
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def open_again(self) -> None:
+        self.opened += 1
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+    def patience(self) -> Patience:
+        return Patience(self, lambda: self.now_s, self.sleep)  # type: ignore[arg-type]
+
+
+def test_a_tail_goes_on_from_its_cursor_when_the_server_is_there_again(capfd: pytest.CaptureFixture[str]) -> None:
+    event = {b"seq": 5, b"at": 6, b"event": b"created", b"id": 7, b"topic": b"t", b"by": b"w"}
+    link = Moments(CannotConnect("gone"), CannotConnect("no server"), Refusal("LOADING wait"), [b"5", [event]],
+                   [b"5", []])
+    follower = Follower(link.patience(), b"4")
+    assert [found["id"] for found in follower.next()] == [7]
+    assert follower.next() == []
+    assert [words[1] for words in link.asked] == [b"4", b"4", b"4", b"4", b"5"]
+    assert (link.opened, link.now_s) == (2, pytest.approx(0.7))
+    assert capfd.readouterr().err == "heroredis: gone; waiting for it\n"
+
+
+def test_a_server_that_stays_away_is_not_waited_for_without_end() -> None:
+    link = Moments()
+    with pytest.raises(CannotConnect, match="no server at x; waited for 60 s"):
+        link.patience().call("JOB.EVENTS", "$")
+    assert PATIENCE_S <= link.now_s < PATIENCE_S + 4
+    with pytest.raises(Refusal, match="TOOOLD"):
+        Moments(Refusal("TOOOLD changes were dropped")).patience().call("JOB.EVENTS", 1)
+
+
+def test_lines_tell_whose_they_are_where_many_jobs_are_followed() -> None:
+    line = {b"at": 6, b"id": 7, b"topic": b"", b"by": b"w", b"event": b"log", b"line": b"said", b"percent": None}
+    end = {b"at": 6, b"id": 7, b"topic": b"mail", b"by": b"w", b"event": b"completed", b"state": b"done"}
+    plan = {b"at": 6, b"id": 0, b"topic": b"t", b"by": b"ada", b"event": b"schedule", b"line": b"night"}
+    link = Moments([b"9", [line, line, end, plan]], {b"topic": b"mail"}, [b"12", [line]], Refusal("NOPERM no"))
+    follower = Follower(link.patience(), b"4")
+    events = follower.next()
+    assert [event["topic"] for event in events] == [b"mail", b"mail", b"mail", b"t"]
+    assert len(link.asked) == 2
+    assert [event["topic"] for event in follower.next()] == [b""]
+    assert [event_text(event).split("  ", 1)[1].lstrip() for event in (events[0], events[3])] == [
+        "7  mail  said", "0  t  schedule night  by ada"]
+
+
+def test_a_tail_and_a_wait_outlive_their_server(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path, ["--no-ui", "--no-webdav"]) as server:
+        with redis.Redis(unix_socket_path=server.unix_path) as client:
+            job_id = client.execute_command("JOB.CREATE", "t", "x")
+        followers = [subprocess.Popen(
+            [sys.executable, "-m", "heroredis", "job", verb, str(job_id), "--url", f"unix://{server.unix_path}"],
+            cwd=ROOT, stdout=subprocess.PIPE) for verb in ("tail", "wait")]
+        with redis.Redis(unix_socket_path=server.unix_path) as client:
+            while sum("b" in one["flags"] for one in client.client_list()) < 2:
+                pass
+        server.kill()
+        server.start()
+        with Link(Place(f"unix://{server.unix_path}")) as link:
+            link.call("JOB.COMPLETE", job_id, "the result")
+        printed = [follower.communicate(timeout=30)[0] for follower in followers]
+        assert [follower.returncode for follower in followers] == [0, 0]
+    assert b"t  completed  by cli-" in printed[0]
+    assert printed[1] == b"the result\n"
 
 
 def test_where_it_connects_to(tmp_path: Path) -> None:

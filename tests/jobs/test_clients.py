@@ -472,7 +472,7 @@ async def test_schedules_are_steered(factory: ServerFactory, tmp_path: Path) -> 
 def test_an_option_that_there_is_not_is_named_with_the_one_that_is_meant() -> None:
     client = Client("unix:///nowhere")
     for create in (client.create_job, client.create_jobs):
-        with pytest.raises(TypeError, match="there is no option 'retry'; did you mean 'retries'?"):
+        with pytest.raises(TypeError, match=r"there is no option 'retry'; did you mean 'retries'\?"):
             create("t", [b""], retry=3)  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="there is no option 'queue'; options are delay, run_at, "):
         client.create_job("t", b"", queue="x")  # type: ignore[call-arg]

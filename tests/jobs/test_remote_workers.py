@@ -11,14 +11,19 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
 from heroredis import Config, Handlers, Job, ServerFactory
+from jobs import requests
 from jobs.async_client import AsyncClient
 from jobs.process_pool import ProcessOptions
 from jobs.process_worker import load
 from jobs.remote_worker import RemoteWorker, main
+from jobs.reporting import Reporter, fetched
+from jobs.requests import Request
+from jobs.wire import ClientError, NotConnected, OutcomeUnknown
 from tests.jobs.wrapped_handlers import handlers as wrapped
 
 
@@ -89,6 +94,30 @@ async def test_a_worker_that_is_refused_tries_again(factory: ServerFactory, tmp_
         assert (await ended(factory, job)).result == b"ok"
         worker.stop()
         await task
+
+
+async def test_a_server_that_is_away_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    class Away(AsyncClient):
+        """Two requests are lost, then one is refused while the server reads its data."""
+
+        left: ClassVar = [NotConnected("away"), OutcomeUnknown("broken"), ClientError("LOADING", "wait")]
+
+        async def call(self, request: Request[Any]) -> Any:
+            if self.left:
+                raise self.left.pop()
+            return []
+
+    client = Away("unix:///nowhere")
+    reporter = Reporter(client)
+    with caplog.at_level("INFO", "heroredis.worker"):
+        assert await reporter.report(requests.get(1)) is None
+        assert await fetched(client, reporter.outage, ["t"], 1, 0, 0, "w") == []
+        assert [record.getMessage() for record in caplog.records] == [
+            "LOADING wait; trying until the server is back", "the server is back"]
+        client.left.append(NotConnected("away"))
+        assert await fetched(client, reporter.outage, ["t"], 1, 0, 0, "w") == []
+    assert [record.getMessage() for record in caplog.records][2:] == [
+        "away; trying until the server is back", "the server is back"]
 
 
 async def test_what_a_leaving_worker_gives_back_counts_neither_as_attempt_nor_as_loss(factory: ServerFactory,
