@@ -37,7 +37,7 @@ class Keys:
         self._notes: Final[dict[int, int]] = {}
         """Deleted jobs whose keys are kept, with the records that keep them."""
         self._over: Final[list[int]] = []
-        """Records of keys whose time is over and that others hold now."""
+        """Records that keep keys no longer: `sweep` hands them out."""
 
     def holder(self, topic: str, key: bytes, now: int) -> int:
         """The job that holds a unique key of a topic, 0 = nobody."""
@@ -56,48 +56,53 @@ class Keys:
         return held if held is not None and held.until > now else None
 
     def _forget_some(self, now: int) -> None:
-        """Two at a time, so that more go than come. Those that have a record are for `sweep`."""
+        """Two at a time, so that more go than come."""
         for _ in range(2):
             if not self._ends or self._ends[0][0] > now:
                 return
-            key = self._ends[0][1]
-            held = self._same.get(key)
-            if held is not None and held.until <= now:
-                if held.note:
-                    return
-                del self._same[key]
-            heapq.heappop(self._ends)
+            self._forget_next(now)
+
+    def _forget_next(self, now: int) -> None:
+        key = heapq.heappop(self._ends)[1]
+        held = self._same.get(key)
+        if held is not None and held.until <= now:
+            del self._same[key]
+            self._drop_note(held)
+
+    def _drop_note(self, held: Holder) -> None:
+        """Nobody needs the record of a key any more, if it has one."""
+        if held.note:
+            self._over.append(held.note)
+            self._notes.pop(held.job_id, None)
 
     def take(self, job: Job) -> None:
         """A job was made or is live again: it holds its keys."""
         more = job.more
         if more.unique:
             self._unique[job.topic, more.unique] = Holder(job.job_id, more.unique_until, job.topic)
-        if more.idempotency and self._is_free(more.idempotency, job.at):
+        held = self._same.get(more.idempotency)
+        if more.idempotency and (held is None or held.until <= job.at):  # one that is over may not be forgotten yet
             self.keep(more.idempotency, Holder(job.job_id, more.idempotency_until, job.topic, 0, more.batch or 1))
-
-    def _is_free(self, key: bytes, now: int) -> bool:
-        """Whether nobody holds an idempotency key, or only until now: one that is over may not be forgotten yet."""
-        held = self._same.get(key)
-        if held is None:
-            return True
-        if held.until > now:
-            return False
-        if held.note:
-            self._over.append(held.note)
-            del self._notes[held.job_id]
-        return True
 
     def keep_note(self, note: KeyNote, record_id: int) -> None:
         """The holder is deleted, its key is kept by a note."""
         holder = Holder(note.job_id, note.until, note.topic, record_id, note.count)
         if note.is_unique:
-            self._unique[note.topic, note.key] = holder
+            held = self._unique.get((note.topic, note.key))
+            if held is None or 0 < held.until < note.until:
+                self._unique[note.topic, note.key] = holder
             heapq.heappush(self._unique_ends, (note.until, note.topic, note.key, record_id))
         else:
             self.keep(note.key, holder)
 
     def keep(self, key: bytes, holder: Holder) -> None:
+        """Of two that a start finds, in any order, the one who holds it longer: the other's time was over before."""
+        held = self._same.get(key)
+        if held is not None and held.until > holder.until:
+            self._drop_note(holder)
+            return
+        if held is not None and held.until < holder.until:
+            self._drop_note(held)
         self._same[key] = holder
         if holder.note:
             self._notes[holder.job_id] = holder.note
@@ -137,8 +142,8 @@ class Keys:
             self.keep(more.idempotency, Holder(job.job_id, more.idempotency_until, job.topic, 0, more.batch or 1))
 
     def notes(self) -> list[int]:
-        """The records that keep keys."""
-        return list(self._notes.values()) + [note for _, _, _, note in self._unique_ends]
+        """The records that keep keys, or that nobody has swept away yet."""
+        return [*self._notes.values(), *self._over, *(note for _, _, _, note in self._unique_ends)]
 
     def unique(self) -> list[tuple[str, bytes, int, int]]:
         """Topic, key, job, until when."""
@@ -160,18 +165,12 @@ class Keys:
 
     def sweep(self, now: int) -> list[int]:
         """Forget the keys whose time is over; the notes that nobody needs any more."""
-        notes = list(self._over)
-        self._over.clear()
         while self._unique_ends and self._unique_ends[0][0] <= now:
             _, topic, name, note = heapq.heappop(self._unique_ends)
             self.holder(topic, name, now)
-            notes.append(note)
+            self._over.append(note)
         while self._ends and self._ends[0][0] <= now:
-            key = heapq.heappop(self._ends)[1]
-            held = self._same.get(key)
-            if held is not None and held.until <= now:
-                del self._same[key]
-                if held.note:
-                    notes.append(held.note)
-                    del self._notes[held.job_id]
+            self._forget_next(now)
+        notes = list(self._over)
+        self._over.clear()
         return notes

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from jobs import requests
@@ -11,6 +13,8 @@ from jobs.job_record import MAX_BATCH
 from jobs.limits import Limits
 from jobs.notes import KeyNote
 from jobs.options import MAX_META, JobOptions
+from jobs.ourdb_store import OurDBStore
+from ourdb import OurDB
 from tests.jobs.world import World
 
 DAY_MS = 86_400_000
@@ -342,3 +346,40 @@ def test_a_key_that_is_used_again_after_its_time_is_kept_again(deleted: bool) ->
     assert len([note for _, note in world.store.records() if isinstance(note, KeyNote)]) == 0
     world.restart()
     assert world.new(idempotency=b"k11").job_id == again
+
+
+@pytest.mark.parametrize("orderly", [False, True])
+@pytest.mark.parametrize("later", ["live", "ended", "deleted"])
+def test_a_start_knows_who_holds_a_key_now(tmp_path: Path, later: str, orderly: bool) -> None:
+    """Whatever the log still says of who held it before."""
+    world, db = World(), OurDB(tmp_path)
+    world.store = OurDBStore(db)  # type: ignore[assignment]
+    world.restart()
+    options = {"idempotency": b"k", "idempotency_ms": 10, "unique": b"u", "unique_ttl_ms": 10}
+    first = world.new(**options).job_id
+    db.flush()
+    world.manager.delete(first, "retention", keep_result=True)
+    world.clock.advance(1000)
+    second = world.new(**{**options, "idempotency_ms": 5000, "unique_ttl_ms": 5000}).job_id
+    db.flush()
+    if later != "live":
+        world.manager.cancel(second, "x")
+        db.flush()
+    if later == "deleted":
+        world.manager.delete(second, "retention", keep_result=True)
+    for _ in range(2):
+        db.flush()
+        world.restart(orderly)
+        assert world.new(idempotency=b"k").job_id == second
+        with pytest.raises(Refused, match=f"job {second}"):
+            world.new(unique=b"u")
+    assert len([note for _, note in world.store.records() if isinstance(note, KeyNote)]) == 2 * (later == "deleted")
+    db.close()
+
+
+def test_the_key_of_a_deleted_job_keeps_no_others_from_being_forgotten(world: World) -> None:
+    world.manager.delete(world.new(idempotency=b"first", idempotency_ms=10).job_id, "x")
+    for number in range(9):
+        world.clock.advance(100)
+        world.new(idempotency=b"%d" % number, idempotency_ms=10)
+    assert len(world.manager.keys.same()) <= 2
