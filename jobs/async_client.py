@@ -136,10 +136,14 @@ class AsyncClient:
                     await loop.create_connection(lambda: connection, address.host, address.port,
                                                  ssl=address.tls_context())
                 answer = await connection.send(pack(greeting(address, self._name)))
-        except (OSError, TimeoutError) as error:
-            raise NotConnected(f"{address} cannot be reached: {error}") from error
-        if isinstance(answer, ClientError):
-            raise answer
+            if isinstance(answer, ClientError):
+                raise answer
+        except BaseException as error:
+            if connection.transport is not None:  # else each further try would leave one more at the server
+                connection.transport.close()
+            if isinstance(error, OSError):
+                raise NotConnected(f"{address} cannot be reached: {error}") from error
+            raise
         return connection
 
     def _lost(self, connection: _Connection) -> None:

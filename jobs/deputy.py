@@ -20,7 +20,7 @@ from jobs.job import Job
 from jobs.reporting import Reporter, fetched
 from jobs.requests import Request
 from jobs.states import Reason
-from jobs.wire import ClientError, NotConnected, OutcomeUnknown, new_reader
+from jobs.wire import NotConnected, OutcomeUnknown, new_reader
 
 logger = logging.getLogger("heroredis.worker")
 DIED: Final = "the worker process ended by "
@@ -41,8 +41,6 @@ def packed(value: object) -> bytes:
         return b"%%%d\r\n" % len(value) + b"".join(packed(key) + packed(one) for key, one in value.items())
     if isinstance(value, list):
         return b"*%d\r\n" % len(value) + b"".join(packed(one) for one in value)
-    if isinstance(value, ClientError):
-        return b"-%b\r\n" % " ".join(str(value).split()).encode()
     text = value if isinstance(value, bytes) else str(value).encode()
     return b"$%d\r\n%b\r\n" % (len(text), text)
 
@@ -79,11 +77,12 @@ class Deputy(asyncio.Protocol):
             self._answering.cancel()
         if self._fetching is not None:
             self._fetching.cancel()
-        self._jobs.on_closed(self.client_id)
+        if not self._jobs.on_closed(self.client_id):  # its process has not come to be, or nothing more is said of it
+            self._jobs.left(self.client_id)
 
     async def _answer(self) -> None:
         while True:
-            answer = await (await self._answers.get())
+            answer = await asyncio.shield(await self._answers.get())  # a report goes on when its process is gone
             if self._transport is not None:
                 self._transport.write(packed(answer))
 
@@ -143,7 +142,8 @@ class RemoteJobs:
         self.lease: Final = lease
         self.takes: Final = takes
         """Whether jobs are wanted."""
-        self.on_closed: Callable[[int], object] = lambda channel_id: None
+        self.on_closed: Callable[[int], bool] = lambda channel_id: True
+        """A channel is gone; whether `left` will be told of its process."""
         self._connect: Final = connect
         self._deputies: Final[dict[int, Deputy]] = {}
         self._last_id = 0
@@ -165,7 +165,9 @@ class RemoteJobs:
         """The server measures the time of a job, too; whoever comes first ends it."""
 
     def left(self, channel_id: int) -> None:
-        deputy = self._deputies.pop(channel_id)
+        deputy = self._deputies.pop(channel_id, None)
+        if deputy is None:
+            return
         task = asyncio.get_running_loop().create_task(self._part(deputy))
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)

@@ -254,6 +254,17 @@ async def test_tasks_share_one_connection(factory: ServerFactory, tmp_path: Path
             await client.cancel(99)
 
 
+async def test_who_is_turned_away_leaves_no_connection(factory: ServerFactory, tmp_path: Path) -> None:
+    client = AsyncClient(f"unix://nobody:wrong@{tmp_path}/s", attempts=1)
+    for _ in range(3):
+        with pytest.raises(ClientError, match="WRONGPASS"):
+            await client.get_job(1)
+    async with asyncio.timeout(20):
+        while factory.server.clients:  # noqa: ASYNC110 - the server tells nobody that a connection has ended
+            await asyncio.sleep(0.01)
+    assert factory.server.clients == {}
+
+
 @pytest.fixture
 async def worker(factory: ServerFactory, tmp_path: Path) -> AsyncIterator[RemoteWorker]:
     made = RemoteWorker(f"unix://{tmp_path}/s", handlers, concurrency=4, name="remote")

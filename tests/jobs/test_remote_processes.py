@@ -233,26 +233,67 @@ async def test_killed_processes_are_replaced(factory: ServerFactory, start: Star
     assert int((await end_of(factory, "pid"))[2]) in worker.processes.pids()
 
 
-async def test_no_job_is_fetched_while_a_report_is_unanswered() -> None:
-    answered, order = asyncio.Event(), []
+class Server(AsyncClient):
+    """Answers reports when it is told to, and has no jobs."""
 
-    class Server(AsyncClient):
-        async def call(self, request: Request[Any]) -> Any:
-            await answered.wait()
-            order.append("report")
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers, self.heard = asyncio.Event(), list[str]()
 
-        async def fetch(self, *arguments: object, **options: object) -> list[dict[str, Any]]:
-            order.append("fetch")
-            return await asyncio.Future()
+    async def call(self, request: Request[Any]) -> Any:
+        await self.answers.wait()
+        self.heard.append("report")
 
-    takes, client = asyncio.Event(), Server()
+    async def fetch(self, *arguments: object, **options: object) -> list[dict[str, Any]]:
+        self.heard.append("fetch")
+        return await asyncio.Future()
+
+    async def close(self) -> None:
+        self.heard.append("close")
+
+
+def served_by(server: Server) -> RemoteJobs:
+    takes = asyncio.Event()
     takes.set()
-    ours, theirs = socket.socketpair()
-    jobs = RemoteJobs(Reporter(client), lambda name: client, 60, takes)
-    channel = await jobs.adopt(ours, "process-1")
+    return RemoteJobs(Reporter(server), lambda name: server, 60, takes)
+
+
+async def test_no_job_is_fetched_while_a_report_is_unanswered() -> None:
+    server, (ours, theirs) = Server(), socket.socketpair()
+    channel = await served_by(server).adopt(ours, "process-1")
     with theirs:
         theirs.sendall(pack([b"JOB.COMPLETE", b"7", b"r"]) + pack([b"JOB.FETCH", b"16", b"0", b"t", b"WORKER", b"w"]))
         await until(lambda: isinstance(channel, Deputy) and channel.reports)
-        answered.set()
-        await until(lambda: len(order) == 2)
-    assert order == ["report", "fetch"]
+        server.answers.set()
+        await until(lambda: len(server.heard) == 2)
+    assert server.heard == ["report", "fetch"]
+
+
+async def test_an_end_that_was_told_reaches_the_server_though_its_process_is_gone() -> None:
+    server, (ours, theirs) = Server(), socket.socketpair()
+    jobs, closed = served_by(server), asyncio.Event()
+    channel = await jobs.adopt(ours, "process-1")
+
+    def is_known(channel_id: int) -> bool:
+        closed.set()
+        return True
+
+    jobs.on_closed = is_known
+    with theirs:
+        theirs.sendall(pack([b"JOB.COMPLETE", b"7", b"r"]))
+        await until(lambda: isinstance(channel, Deputy) and channel.reports)
+    await closed.wait()
+    jobs.left(channel.client_id)
+    server.answers.set()
+    await jobs.close(WAIT_S)
+    assert server.heard == ["report", "close"]
+
+
+async def test_a_process_that_could_not_be_started_leaves_no_connection() -> None:
+    server, (ours, theirs) = Server(), socket.socketpair()
+    jobs = served_by(server)
+    jobs.on_closed = lambda channel_id: False
+    await jobs.adopt(ours, "process-1")
+    theirs.close()
+    await until(lambda: server.heard)
+    assert server.heard == ["close"]
