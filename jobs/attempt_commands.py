@@ -44,9 +44,9 @@ class AttemptCommands:
             self._manager().measured(job_id, token, number_of(found, "CPU", 0), number_of(found, "RSS", 0))
 
     def fail(self, ctx: Context, job_id: bytes, error: bytes, *options: bytes) -> Reply:
-        found = read_options(options, ("DEAD",), {"TOKEN": decoded, "TRACEBACK": raw, "REASON": decoded,
-                                                      "RETRY": natural, "AT": natural, "RETRIES": natural,
-                                                      "BACKOFF": decoded, **USAGE})
+        found = read_options(options, ("DEAD",), {
+            "TOKEN": decoded, "TRACEBACK": raw, "REASON": decoded, "RETRY": natural, "AT": natural, "RETRIES": natural,
+            "BACKOFF": decoded, **USAGE})
         if len(found.keys() & {"DEAD", "RETRY", "AT"}) > 1:
             raise BadOption("give one of DEAD, RETRY and AT")
         token = token_in(found)

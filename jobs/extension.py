@@ -44,9 +44,9 @@ from ourdb import OurDB, OurDBError, StoreFull
 CAREFUL: Final = 100
 """Jobs that are started with care after a crash."""
 RECHECK_MS: Final = 250
+"""How soon a jump of the wall clock is noticed while jobs wait for their time."""
 LATE_S: Final = 0.1
 """A timer that comes so much too late tells that the whole server was held up."""
-"""How soon a jump of the wall clock is noticed while jobs wait for their time."""
 logger = logging.getLogger("heroredis.jobs")
 
 

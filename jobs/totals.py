@@ -22,7 +22,7 @@ from jobs.job import Job
 from jobs.manager import JobManager
 from jobs.metrics import Metrics
 from jobs.search import SLICE
-from jobs.states import ACTIVE, NEW, Reason
+from jobs.states import ACTIVE, ENDED, NEW, Reason
 
 logger = logging.getLogger("heroredis.jobs")
 PORTION: Final = 2000
@@ -37,7 +37,7 @@ class Recount:
         self.unsure: Final[list[Job]] = []
         """Starts whose jobs waited from before what was looked at: their history tells for how long."""
         self._ready: Final[dict[int, int]] = {}
-        """Since when jobs could begin; -1 = they have begun before."""
+        """Since when jobs that have not ended could begin; -1 = they have begun before."""
 
     def add(self, job: Job) -> None:
         self.metrics.on_job(job)
@@ -51,6 +51,8 @@ class Recount:
             elif ready >= 0:
                 self.metrics.waited(job.topic, job.started_at - ready)
             self._ready[job.job_id] = -1
+        elif job.state in ENDED:
+            self._ready.pop(job.job_id, None)
 
     def add_history(self, versions: Sequence[Job], started: Job) -> None:
         """A start that `unsure` names, with the versions of its job, newest first."""

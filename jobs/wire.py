@@ -62,8 +62,8 @@ class Address:
 
 
 def without_password(url: str) -> str:
-    """As it may be shown."""
-    return re.sub(r"//[^/@]*@", "//…@", url)
+    """As it may be shown, also when its password holds what it should have escaped."""
+    return re.sub(r"//(?!/).*@", "//…@", url)
 
 
 def parse_url(url: str) -> Address:
@@ -72,8 +72,9 @@ def parse_url(url: str) -> Address:
     shown = without_password(url)
     try:
         port = parts.port or DEFAULT_PORT
-    except ValueError as error:
-        raise ValueError(f"{shown!r} is no address: {error}; give redis://host:port") from None
+    except ValueError:  # which would name a part of a password that has a slash
+        raise ValueError(f"{shown!r} is no address: the port is no number from 0 to 65535, or the password holds a "
+                         "slash that is not written %2F; give redis://host:port") from None
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     if parts.scheme == "unix":
         if not parts.path:

@@ -44,7 +44,8 @@ class JobWorker:
         """The job was taken away while its handler runs."""
         self.is_retired = False
         """It is one too many, and ends after its job."""
-        self.over_since = NEVER  # when its job was taken away, by the loop's clock
+        self.over_since = NEVER
+        """When its job was taken away, by the loop's clock."""
         self.scope: asyncio.Timeout | None = None
         self._pool: Final = pool
 
@@ -208,12 +209,10 @@ class WorkerPool:
         self.watchdog: Final = Watchdog(handlers.codes(), self.running, stuck_ms, elsewhere=manager.held)
         self.turns: Final = Turns(manager.monotonic)
         self.handlers: Final = handlers
-        stack: Stack | None = handlers.stack
-        if handlers.stack.is_empty:
-            stack = None
-        self.stack: Stack | None = stack
+        self.stack: Stack | None = None if handlers.stack.is_empty else handlers.stack
         self.patience_s = PATIENCE_S
-        self.stopping = self.quiet = False
+        self.stopping = False
+        self.quiet = False
         """No job is taken, running ones go on."""
         self.careful = 0
         """So many jobs begin only when their start is on disk: after a crash, in which one of them may have ended the
@@ -265,7 +264,7 @@ class WorkerPool:
         logger.error("%s failed, and is replaced", worker.name, exc_info=error, extra=facts)
         place = self.workers.index(worker)
         self.workers.pop(place)
-        self._tasks.pop(place)
+        self._given_up.discard(self._tasks.pop(place))
         if not worker.is_retired:
             asyncio.get_running_loop().call_later(AGAIN_S, self._add)
         if job is not None:

@@ -238,9 +238,11 @@ def test_addresses() -> None:
     assert (address.host, address.port, address.user, address.password, address.tls) == (
         "example.org", 6379, "me", "p@ss", True)
     assert "p@ss" not in str(address)
-    for wrong in ("http://x", "unix://", "example.org"):
-        with pytest.raises(ValueError):
+    for wrong in ("http://x", "unix://", "example.org", "redis://me:sec/ret@x", "redis://me:sec@ret:x@y:z",
+                  "unix://me:sec/ret@"):
+        with pytest.raises(ValueError) as refused:
             parse_url(wrong)
+        assert not any(part in str(refused.value) for part in ("sec", "ret"))
 
 
 async def test_tasks_share_one_connection(factory: ServerFactory, tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from jobs.errors import TooOld
+from jobs.job import Job
 from jobs.keeper import Keeper
-from jobs.totals import Totals
+from jobs.totals import Recount, Totals
 from tests.jobs.world import World
 
 NAMES = ("created", "started", "done", "error", "retried")
@@ -141,6 +142,17 @@ async def test_how_long_jobs_waited_is_the_same_after_a_crash(tmp_path: Path) ->
     world.restart()
     assert await counting(world, tmp_path / "m").recount()
     assert world.manager.metrics.kept() == before
+
+
+def test_a_count_remembers_only_jobs_that_have_not_ended() -> None:
+    world, found = World(), Recount()
+    for _ in range(3):
+        live(world)
+    waiting = world.new()
+    for _, _, _, version in world.store.changes(0):
+        assert isinstance(version, Job)
+        found.add(version)
+    assert (found.metrics.topics["t"].done, list(found._ready)) == (3, [waiting.job_id])
 
 
 async def test_what_is_on_its_way_to_the_disk_is_counted_once(tmp_path: Path) -> None:
