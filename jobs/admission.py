@@ -23,12 +23,10 @@ from jobs.notes import KeyNote, Note
 from jobs.options import PLAIN, JobOptions, check_topic
 from jobs.queue import JobQueue
 from jobs.schedule import Schedule
-from jobs.states import DONE, ENDED, NEW, TRANSITIONS, Reason
+from jobs.states import DONE, NEW, TRANSITIONS, Reason
 from jobs.store import JobStore
 from ourdb import StoreFull
 
-UNTOLD_VERSIONS: Final = 8
-"""Within so many of the newest versions is the one by which a job has just ended."""
 Defer = Callable[[Committing, Callable[[], None]], None]
 Subscriber = Callable[[Job], None]
 
@@ -83,7 +81,8 @@ class Admission:
         """When the attempt of a remote worker has to be over, as the leases in monotonic ms."""
         self._lines: Final[dict[int, int]] = {}
         """How many log lines the running attempts have."""
-        self._ending: Final[set[int]] = set()
+        self._ending: Final[dict[int, Job | None]] = {}
+        """Jobs whose end is on its way to the disk, with it; None = a full disk did not take it, for now."""
         self.is_full = False
         """Ends of jobs that a full disk did not take are not written yet: no job is started before."""
         self.timekeepers: Final[set[int]] = set()
@@ -204,7 +203,8 @@ class Admission:
         if error is not None and isinstance(error, StoreFull):
             self._not_kept(job)
             return
-        self._ending.discard(job.job_id)
+        if self._ending.get(job.job_id) is job:
+            del self._ending[job.job_id]
         if error is None:
             self._tell(job)
         if self._someone_waits():
@@ -325,10 +325,5 @@ class Admission:
 
     def untold(self) -> list[Job]:
         """The versions that are written and not told yet, because the disk does not have them."""
-        found = list(self._unsynced.values())
-        for job_id in self._ending:
-            for version in self.store.history(job_id, UNTOLD_VERSIONS):
-                if version.state in ENDED:
-                    found.append(version)
-                    break
-        return found
+        ends = [job for job in self._ending.values() if job is not None]
+        return [*self._unsynced.values(), *ends]

@@ -201,13 +201,14 @@ class Lifecycle(Admission):
         if commit.done:
             self._ended(after, commit.error)
         else:
-            self._ending.add(job.job_id)
+            self._ending[job.job_id] = after
             self._landing_of(commit).ended.append(after)
         return commit
 
     def _not_kept(self, job: Job) -> None:
         """Its handler has run: it is not to run again. No other job is started before this is on disk."""
         self.is_full = True
+        self._ending[job.job_id] = None
         self._unwritten.append(job)
         self._write_at = self._monotonic_ms() + AGAIN_MS
         self.on_schedule()
@@ -219,9 +220,10 @@ class Lifecycle(Admission):
         for end in ends:
             kept = self.store.get(end.job_id)
             if kept is None or kept.state in ENDED:
-                self._ending.discard(end.job_id)
+                del self._ending[end.job_id]
                 continue
             after = replace(end, version=kept.version + 1)
+            self._ending[end.job_id] = after
             self.store.append(after)
             if self.on_append is not None:
                 self.on_append([after])

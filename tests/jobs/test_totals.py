@@ -12,7 +12,9 @@ import pytest
 from jobs.errors import TooOld
 from jobs.job import Job
 from jobs.keeper import Keeper
+from jobs.lifecycle import AGAIN_MS
 from jobs.totals import Recount, Totals
+from ourdb import StoreFull
 from tests.jobs.world import World
 
 NAMES = ("created", "started", "done", "error", "retried")
@@ -174,6 +176,36 @@ async def test_what_is_on_its_way_to_the_disk_is_counted_once(tmp_path: Path) ->
     again = counting(world, tmp_path / "m")
     assert await meanwhile(world, again.recount())
     assert totals_of(world) == (3, 0, 1, 0, 0)
+
+
+async def test_an_end_that_is_on_its_way_counts_once_though_its_job_is_deleted_meanwhile(tmp_path: Path) -> None:
+    world = World(held=True)
+    first = counting(world, tmp_path / "m")
+    world.new()
+    world.store.release()
+    world.manager.finish(1, b"", "w")
+    world.manager.delete(1, "x")
+    await meanwhile(world, first.save())
+    world.restart()
+    counting(world, tmp_path / "m")
+    assert totals_of(world) == (1, 0, 1, 0, 0)
+
+
+def test_an_end_that_a_full_disk_did_not_take_counts_when_it_is_there() -> None:
+    world = World(held=True)
+    world.manager.is_counting = True
+    world.new()
+    world.store.release()
+    world.manager.finish(1, b"", "w")
+    commit = world.store._open
+    assert commit is not None
+    world.store.crash()
+    commit.finish(StoreFull("no space"))
+    assert (world.manager.is_ending(1), world.manager.untold()) == (True, [])
+    world.pass_ms(AGAIN_MS)
+    assert [(job.job_id, job.state) for job in world.manager.untold()] == [(1, "done")]
+    world.store.release()
+    assert (world.manager.is_ending(1), totals_of(world)) == (False, (1, 0, 1, 0, 0))
 
 
 async def test_what_never_came_to_the_disk_is_not_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
