@@ -84,8 +84,8 @@ _SHORTER: Final = msgspec.msgpack.Decoder(JobRecord)
 MAX_BATCH: Final = 1_000_000
 """Jobs of one batch that has an idempotency key."""
 NO_MORE: Final = b"\xc4\x00\xc0"
-"""How a record without meta and extra facts ends. One with extra facts never does: it ends with a truth value, and older
-ones with a number that is whole KiB or less than MAX_BATCH, never with these bytes."""
+"""How a record without meta and extra facts ends. One with extra facts never does: it ends with a truth value, an
+older one with a number that is whole KiB or less than MAX_BATCH, never with these bytes."""
 
 
 class JobHead(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -75,7 +75,7 @@ def test_several_jobs_with_all_options_in_one_commit(caller: Caller) -> None:
 
 @pytest.mark.parametrize(("words", "answer"), [
     ("JOB.SCHEDULE SET s t p EVERY 1000 EVERY 2000", "ERR EVERY is given twice, give it once"),
-    ("JOB.SCHEDULE SET s t p EVERY 1000 CRON @hourly", "ERR give CRON or EVERY"),
+    ("JOB.SCHEDULE SET s t p EVERY 1000 CRON @hourly", "ERR give CRON or EVERY, not both"),
     ("JOB.FETCH 1 0 t LEASE 5 WORKER w LEASE 6", "ERR LEASE is given twice, give it once"),
     ("JOB.COMPLETE 1 r TOKEN a TOKEN b", "ERR TOKEN is given twice, give it once"),
     ("JOB.FAIL 1 e DEAD DEAD", "ERR DEAD is given twice, give it once"),
