@@ -26,6 +26,7 @@ from heroredis.keyspace.database import Database
 from heroredis.leaving import leave
 from heroredis.loading import LoadError, load_handlers
 from heroredis.logs import configure as configure_logs
+from heroredis.parameters import Parameters
 from heroredis.reply import NULL_ARRAY, OK, Committing, Durable, Error, Map, Reply, Simple, Wait
 from heroredis.session.blocking import Blocking
 from heroredis.session.client import Client
@@ -73,6 +74,7 @@ __all__ = [
     "LogLine",
     "ManualClock",
     "Map",
+    "Parameters",
     "Parser",
     "RedisError",
     "Rendered",

@@ -9,21 +9,27 @@ import importlib
 from typing import TYPE_CHECKING
 
 _HOMES = {
+    "BadOption": "jobs.errors",
+    "BadState": "jobs.errors",
     "Discard": "jobs.outcomes",
     "Handlers": "jobs.handlers",
     "Job": "jobs.job",
     "JobManager": "jobs.manager",
+    "JobNotFound": "jobs.errors",
     "JobState": "jobs.states",
     "JobWorker": "jobs.worker",
     "RedisJobManager": "jobs.redis_queue",
+    "Refused": "jobs.errors",
     "RetryAt": "jobs.outcomes",
     "Run": "jobs.run",
     "Snooze": "jobs.outcomes",
+    "StaleToken": "jobs.errors",
 }
-__all__ = ["Discard", "Handlers", "Job", "JobManager", "JobState", "JobWorker", "RedisJobManager", "RetryAt", "Run",
-           "Snooze"]
+__all__ = ["BadOption", "BadState", "Discard", "Handlers", "Job", "JobManager", "JobNotFound", "JobState", "JobWorker",
+           "RedisJobManager", "Refused", "RetryAt", "Run", "Snooze", "StaleToken"]
 
 if TYPE_CHECKING:
+    from jobs.errors import BadOption, BadState, JobNotFound, Refused, StaleToken
     from jobs.handlers import Handlers
     from jobs.job import Job
     from jobs.manager import JobManager

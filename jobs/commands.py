@@ -28,6 +28,7 @@ from jobs.declared import TABLE
 from jobs.errors import BadOption, no_job
 from jobs.event_commands import EventCommands
 from jobs.feed import Feed
+from jobs.later import Answers
 from jobs.manager import END, JobManager
 from jobs.options import PLAIN
 from jobs.pool_control import WORK, PoolCommands, PoolControl
@@ -43,13 +44,13 @@ class JobCommands:
     """The commands over one manager."""
 
     def __init__(self, manager: Callable[[], JobManager], feed: Callable[[], Feed],
-                 control: Callable[[], PoolControl]) -> None:
+                 control: Callable[[], PoolControl], answers: Answers | None = None) -> None:
         self._manager: Final = manager
         self.steering: Final = SteerCommands(manager)
         self._attempts: Final = AttemptCommands(manager)
         self._events: Final = EventCommands(feed)
         self._schedules: Final = ScheduleCommands(manager)
-        self.searching: Final = SearchCommands(manager)
+        self.searching: Final = SearchCommands(manager, answers)
         self._pool: Final = PoolCommands(control)
 
     def commands(self) -> list[Command]:

@@ -118,6 +118,15 @@ class Job:
         except (msgspec.DecodeError, RecursionError) as error:
             raise InvalidParams(f"the params are no JSON: {error}") from None
 
+    def result_json(self) -> object:
+        """The result read as JSON, None when there is none; ValueError when it is none."""
+        if not self.result:
+            return None
+        try:
+            return cast("object", msgspec.json.decode(self.result))
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise ValueError(f"the result of job {self.job_id} is no JSON: {error}; `result` has its bytes") from None
+
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 

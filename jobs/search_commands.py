@@ -27,8 +27,8 @@ BULK_FLAGS: Final = ("DRYRUN",)
 class SearchCommands:
     """The commands that may need the index."""
 
-    def __init__(self, manager: Callable[[], JobManager]) -> None:
-        self.answers: Final = Answers()
+    def __init__(self, manager: Callable[[], JobManager], answers: Answers | None = None) -> None:
+        self.answers: Final = answers or Answers()
         self._manager: Final = manager
 
     def handlers(self) -> dict[str, Callable[..., Reply]]:

@@ -19,6 +19,8 @@ from typing import Any, Final
 import msgspec
 
 from heroredis.extension import Committing, ManualClock
+from jobs.bench_client import AsyncBenchClient, BenchClient, Door
+from jobs.client import AsyncClient, Client
 from jobs.handlers import Handlers
 from jobs.job import Job, params_bytes
 from jobs.limits import Limits
@@ -45,6 +47,7 @@ class JobBench:
         self.queue = MemoryQueue()
         self.manager = self._new_manager()
         self.pool = WorkerPool(self.manager, self.handlers, 1, 1)
+        self._door: Door | None = None
 
     def _new_manager(self) -> JobManager:
         made = JobManager(self.store, self.queue, self.clock, _defer, random.Random(self._seed), self._limits)
@@ -58,7 +61,23 @@ class JobBench:
         self.queue = MemoryQueue()
         self.manager = self._new_manager()
         self.pool = WorkerPool(self.manager, self.handlers, 1, 1)
+        self._door = None
         self.manager.recover()
+
+    # Programs that speak to a server
+
+    def client(self, name: str = "") -> Client:
+        """For programs that make their jobs through `jobs.client`: a Client of this bench, without a socket."""
+        return BenchClient(self._opened, name)
+
+    def async_client(self, name: str = "") -> AsyncClient:
+        """The same for asyncio."""
+        return AsyncBenchClient(self._opened, name)
+
+    def _opened(self) -> Door:
+        if self._door is None:
+            self._door = Door(self.manager, self.pool, self.clock)
+        return self._door
 
     # Running
 

@@ -56,11 +56,11 @@ def as_json(answer: tuple[int, str, str]) -> Any:
 
 
 def test_create_wait_show_and_delete(run: Run) -> None:
-    status, printed, _ = run("job", "create", "echo", "hello", "--tag", "vip", "--wait", "20s")
+    status, printed, _ = run("job", "create", "echo", "hello", "--tag", "vip", "--retries", "2", "--wait", "20s")
     assert (status, printed) == (0, "hello\n")
     [job] = as_json(run("job", "list", "--json", "tag:vip"))["jobs"]
     job_id = str(job["id"])
-    assert (job["state"], job["result"]) == ("done", "hello")
+    assert (job["state"], job["result"], job["max_attempts"]) == ("done", "hello", 3)
     shown = as_json(run("job", "show", job_id, "--json"))
     assert [version["state"] for version in shown["history"]] == ["done", "active", "new"]
     assert shown["history"][-1]["by"].startswith("cli-")

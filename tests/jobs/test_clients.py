@@ -8,7 +8,7 @@ import json
 import signal
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from jobs import requests as requests_
 from jobs.client import AsyncClient, Client, ClientError, NotConnected, OutcomeUnknown
 from jobs.manager import JobManager
 from jobs.remote_worker import RemoteWorker
+from jobs.testing import JobBench
 from jobs.trace import current
 from jobs.wire import parse_url
 
@@ -96,8 +97,21 @@ async def factory(tmp_path: Path) -> AsyncIterator[ServerFactory]:
         yield running
 
 
-def test_a_job_from_its_making_to_its_end(url: str) -> None:
-    with Client(url, name="maker") as client, Client(url) as worker:
+Connect = Callable[..., Client]
+
+
+@pytest.fixture(params=["server", "bench"])
+def connect(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Connect]:
+    """What makes clients: of a server, and of the double in jobs.testing, which has to answer alike."""
+    if request.param == "bench":
+        yield JobBench().client
+        return
+    with run_in_thread(settings(tmp_path)):
+        yield lambda name="": Client(f"unix://{tmp_path}/s", name=name)
+
+
+def test_a_job_from_its_making_to_its_end(connect: Connect) -> None:
+    with connect("maker") as client, connect() as worker:
         job_id = client.create_job("letters", {"to": "a"}, tags=["x", "y"], priority=7, retries=1)
         [fetched] = worker.fetch(["letters"], wait=5, worker="w")
         assert (fetched["id"], fetched["params"], fetched["tags"], fetched["priority"]) == (
@@ -111,8 +125,8 @@ def test_a_job_from_its_making_to_its_end(url: str) -> None:
         assert client.list_jobs("letters")[1][0]["id"] == job_id
 
 
-def test_many_jobs_at_once_and_many_requests_at_once(url: str) -> None:
-    with Client(url) as client:
+def test_many_jobs_at_once_and_many_requests_at_once(connect: Connect) -> None:
+    with connect() as client:
         ids = client.create_jobs("many", [b"1", b"2", b"3"])
         assert ids == [1, 2, 3]
         answers = client.pipeline([requests_.get(1), requests_.act("JOB.CANCEL", 9), requests_.get(3)])
@@ -121,8 +135,8 @@ def test_many_jobs_at_once_and_many_requests_at_once(url: str) -> None:
         assert answers[1].code == "NOJOB"
 
 
-def test_refusals_are_typed(url: str) -> None:
-    with Client(url) as client:
+def test_refusals_are_typed(connect: Connect) -> None:
+    with connect() as client:
         with pytest.raises(ClientError) as refused:
             client.complete_job(77)
         assert (refused.value.code, refused.value.text) == ("NOJOB", "no job with id 77")
@@ -429,8 +443,8 @@ def test_the_clients_have_what_the_manager_has_under_the_same_names() -> None:
     assert needed - public(Client).keys() <= {"flushed", "search_jobs", "count_jobs", "jobs_as_of"}
 
 
-def test_jobs_and_topics_are_steered(url: str) -> None:
-    with Client(url, name="ada") as client:
+def test_jobs_and_topics_are_steered(connect: Connect) -> None:
+    with connect("ada") as client:
         first, second = client.create_jobs("t", [b"1", b"2"], delay=60, retries=0)
         client.edit_job(first, params={"a": 1}, priority=7)
         client.promote_job(second)
@@ -460,8 +474,10 @@ def test_jobs_and_topics_are_steered(url: str) -> None:
         assert client.events_after(newest, wait=0.001) == (newest, [])
 
 
-async def test_schedules_are_steered(factory: ServerFactory, tmp_path: Path) -> None:
-    async with AsyncClient(f"unix://{tmp_path}/s", name="ada") as client:
+@pytest.mark.parametrize("is_bench", [False, True])
+async def test_schedules_are_steered(factory: ServerFactory, tmp_path: Path, is_bench: bool) -> None:
+    made = JobBench().async_client("ada") if is_bench else AsyncClient(f"unix://{tmp_path}/s", name="ada")
+    async with made as client:
         await client.set_schedule("night", "report", {"all": True}, cron="0 3 * * *", timezone="Europe/Brussels",
                                   missed="once", retries=2, priority=0, timeout=1.5, tags=["x"], meta={"a": 1},
                                   start=datetime(2040, 1, 1, tzinfo=UTC), paused=True)

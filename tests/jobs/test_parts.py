@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import msgspec
 import pytest
 
+import jobs
+from jobs import errors
 from jobs.errors import BadOption, InvalidParams
 from jobs.handlers import Handlers, result_bytes
 from jobs.indexer import rests_for
@@ -119,6 +121,19 @@ def test_the_index_leaves_the_processor_to_a_flood() -> None:
 def test_a_record_of_a_later_format_is_not_guessed_at() -> None:
     with pytest.raises(ValueError, match="format 2"):
         decode(encode(Job(format=2)))
+
+
+def test_a_result_is_read_as_json() -> None:
+    assert Job(result=b'{"a": [1]}').result_json() == {"a": [1]}
+    assert [Job().result_json(), Job(result=b"").result_json()] == [None, None]
+    with pytest.raises(ValueError, match=r"the result of job 7 is no JSON: .*; `result` has its bytes"):
+        Job(job_id=7, result=b"sent").result_json()
+
+
+def test_what_the_manager_raises_can_be_imported_from_jobs() -> None:
+    for name in ("BadOption", "BadState", "JobNotFound", "Refused", "StaleToken"):
+        assert getattr(jobs, name) is getattr(errors, name)
+        assert issubclass(getattr(jobs, name), errors.JobRefused)
 
 
 def test_json_shows_text_as_text_and_bytes_as_base64() -> None:

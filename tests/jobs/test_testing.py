@@ -10,6 +10,7 @@ import pytest
 
 from heroredis.extension import JobNotFound
 from jobs import Discard, Handlers, Job, Snooze
+from jobs.client import Client, ClientError
 from jobs.middleware import Create, Middleware, NewJobs, Run
 from jobs.testing import JobBench
 from tests.jobs.world import World
@@ -214,3 +215,45 @@ async def test_who_waits_waits_for_the_disk() -> None:
     ended = await world.manager.wait(1, timeout=0)
     assert ended is not None
     assert ended.result == b"r"
+
+
+def order(client: Client, number: int) -> int:
+    """A program that makes its jobs through a client."""
+    return client.create_job("greet", {"name": str(number)}, idempotency=f"order-{number}", tags=["shop"])
+
+
+async def test_a_program_with_a_client_is_tested_without_a_server() -> None:
+    bench = JobBench(handlers)
+    with bench.client("shop") as client:
+        assert order(client, 7) == order(client, 7)
+        bench.assert_enqueued("greet", {"name": "7"}, count=1, tags=["shop"])
+        [job] = await bench.drain(raising=True)
+        ended = client.wait(job.job_id)
+        assert ended is not None
+        assert (ended["state"], ended["result"]) == ("done", job.result)
+        assert client.get_history(job.job_id)[-1]["by"] == "shop"
+        assert [found["id"] for found in client.list_jobs(query="tag:shop")[1]] == [job.job_id]
+        assert client.bulk("delete", "tag:shop")["changed"] == 1
+
+
+async def test_a_client_of_a_bench_outlives_its_restart_and_gives_back_what_it_holds() -> None:
+    bench = JobBench()
+    async with bench.async_client() as client:
+        job_id = await client.create_job("by-hand")
+        assert [job["id"] for job in await client.fetch(["by-hand"])] == [job_id]
+        bench.restart()
+        assert [job["id"] for job in await client.fetch(["by-hand"])] == [job_id]
+        assert bench.enqueued() == []
+    assert [job.reason for job in bench.enqueued()] == ["returned"]
+
+
+async def test_what_the_client_of_a_bench_cannot_do_is_said() -> None:
+    with JobBench().client() as client:
+        with pytest.raises(ClientError, match="unknown command 'SET'; the clients of a JobBench have the JOB commands"):
+            client.execute("SET", "a", 1)
+        with pytest.raises(ClientError, match=r"wrong number of arguments for 'job\.get' command"):
+            client.execute("JOB.GET")
+        with pytest.raises(ClientError, match=r"unknown command 'JOB\.SCHEDULE'"):
+            client.execute("JOB.SCHEDULE")
+        with pytest.raises(ClientError, match="backoff 'soon' cannot be read"):
+            client.create_job("t", backoff="soon")
