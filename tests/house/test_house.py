@@ -107,6 +107,13 @@ def test_generated_pages_are_current(name: str) -> None:
     assert (ROOT / "docs" / name).read_text(encoding="utf-8") == pages()[name], "run `make docs`"
 
 
+def test_each_decision_has_a_number_of_its_own_which_its_title_repeats() -> None:
+    paths = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    numbers = [path.name[:3] for path in paths]
+    assert len(set(numbers)) == len(numbers) > 0
+    assert [path.read_text(encoding="utf-8")[:6] for path in paths] == [f"# {number}:" for number in numbers]
+
+
 def test_importing_one_part_loads_no_other() -> None:
     code = ("import sys, heroredis.cli, heroredis.transport, jobs.extension\n"
             "names = {name.split('.')[0] for name in sys.modules}\n"
