@@ -105,9 +105,9 @@ class Admission:
                 held = self.keys.earlier(options.idempotency, self._clock.now_ms())
                 if held is not None:
                     return self._earlier(held, held.job_id), self.store.commit()
-        [job] = jobs = [self._make(topic, params, options, by, self.store.next_id())]
+        job = self._make(topic, params, options, by, self.store.next_id())
         self.store.add(job)
-        return job, self._admit_after(jobs)
+        return job, self._admit_after([job])
 
     def create_many(self, topic: str, params: Sequence[object], options: JobOptions = PLAIN,
                     by: str = "api") -> tuple[list[Job], Committing]:

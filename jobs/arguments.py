@@ -7,7 +7,7 @@ from typing import Final
 
 from heroredis.extension import Args, Client, Parser, integer, natural, raw
 from jobs.errors import BadOption, Refused
-from jobs.options import PLAIN, JobOptions, check_topic
+from jobs.options import NO_KEY_TO_KEEP, PLAIN, JobOptions, check_topic
 
 LONGEST_WAIT_MS: Final = 1 << 50
 REPEATABLE: Final = ("TAG", "AFTER")
@@ -60,7 +60,7 @@ def create_options(options: tuple[bytes, ...]) -> JobOptions:
         if found.get(name) == b"":
             raise BadOption(f"the key of {name} is empty")
     if "KEEP" in found and "IDEMPOTENCY" not in found:
-        raise BadOption("KEEP is the time of an IDEMPOTENCY key, give IDEMPOTENCY too")
+        raise BadOption(NO_KEY_TO_KEEP)
     backoff = bytes_of(found, "BACKOFF")
     return JobOptions(
         delay_ms=number_of(found, "DELAY", 0), run_at=number_of(found, "AT", 0), tags=tuple(tags),

@@ -93,7 +93,7 @@ class JobManager(Steering):
         text, or JSON values; times in seconds; `run_at` is a datetime or Unix seconds. Raises BadOption, Refused."""
         options = PLAIN
         if (delay or timeout or tags or retries is not None or priority is not None or meta is not None or backoff
-                or run_at is not None or expire or unique or idempotency or unique_ttl):
+                or run_at is not None or expire or unique or idempotency or unique_ttl or idempotency_ttl):
             options = chosen(
                 delay=delay, run_at=run_at, priority=priority, retries=retries, timeout=timeout, backoff=backoff,
                 expire=expire, unique=unique, unique_ttl=unique_ttl, idempotency=idempotency,

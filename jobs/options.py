@@ -14,6 +14,7 @@ from jobs.job import params_bytes
 from jobs.job_record import DEFAULT_PRIORITY, MAX_BATCH, Extra
 from jobs.retry import check_backoff
 
+NO_KEY_TO_KEEP: Final = "KEEP is the time of an IDEMPOTENCY key, give IDEMPOTENCY too"
 MAX_TOPIC_BYTES: Final = 255
 MAX_RETRIES: Final = 1_000_000
 MAX_TAGS: Final = 64
@@ -187,7 +188,9 @@ def chosen(*, delay: float = 0, run_at: Moment = None, priority: int | None = No
            timeout: float = 0, backoff: str | None = None, expire: float = 0, unique: str | bytes = b"",
            unique_ttl: float = 0, idempotency: str | bytes = b"", idempotency_ttl: float = 0, tags: Sequence[str] = (),
            meta: object = None) -> JobOptions:
-    """Options as Python programs give them: times in seconds."""
+    """Options as Python programs give them: times in seconds. Raises BadOption."""
+    if idempotency_ttl and not idempotency:
+        raise BadOption(NO_KEY_TO_KEEP)
     return JobOptions(
         delay_ms=milliseconds("DELAY", delay), run_at=moment_ms(run_at), timeout_ms=milliseconds("TIMEOUT", timeout),
         retries=retries, priority=PLAIN.priority if priority is None else priority, backoff=backoff or "",

@@ -161,7 +161,8 @@ class RemoteWorker:
                 self._tell(requests.fail(attempt.job.job_id, described(error), attempt.job.token))
 
     def _tell(self, report: Request[None]) -> None:
-        self._late.add(late := asyncio.get_running_loop().create_task(self._reporter.report(report)))
+        late = asyncio.get_running_loop().create_task(self._reporter.report(report))
+        self._late.add(late)
         late.add_done_callback(self._late.discard)
 
     def _working(self) -> list[tuple[str, Job]]:
@@ -225,10 +226,12 @@ class RemoteWorker:
             await self._reporter.release(attempt.job)
             return
         loop = asyncio.get_running_loop()
-        reports: list[asyncio.Task[ClientError | None]] = []
+        reports: set[asyncio.Task[ClientError | None]] = set()
 
         def begin(request: Request[Any]) -> None:
-            reports.append(loop.create_task(self._reporter.report(request)))
+            task = loop.create_task(self._reporter.report(request))
+            reports.add(task)
+            task.add_done_callback(reports.discard)
 
         def report(request: Request[Any]) -> None:
             loop.call_soon_threadsafe(begin, request)

@@ -132,12 +132,12 @@ def _create_words(*, delay: float = 0, run_at: datetime | float | None = None, p
         words += [b"BACKOFF", backoff.encode()]
     if unique:
         words += [b"UNIQUE", as_bytes(unique)]
-        if unique_ttl:
-            words += [b"TTL", _milliseconds(unique_ttl)]
+    if unique_ttl:
+        words += [b"TTL", _milliseconds(unique_ttl)]
     if idempotency:
         words += [b"IDEMPOTENCY", as_bytes(idempotency)]
-        if idempotency_ttl:
-            words += [b"KEEP", _milliseconds(idempotency_ttl)]
+    if idempotency_ttl:
+        words += [b"KEEP", _milliseconds(idempotency_ttl)]
     words += _tag_words(tags)
     meta = with_trace(meta)
     if meta is not None:
@@ -164,9 +164,11 @@ def create_many(topic: str, params: Sequence[object], **options: Unpack[CreateOp
 
 
 def with_own_key(options: CreateOptions) -> CreateOptions:
-    """Options of `create` by which it may be sent twice: with a key that is kept as long as anybody could do that."""
-    return options if options.get("idempotency") else {**options, "idempotency": uuid.uuid4().hex,
-                                                       "idempotency_ttl": OWN_KEY_S}
+    """Options of `create` by which it may be sent twice: with a key that is kept as long as anybody could do that. A
+    time without a key stays so: the server refuses it."""
+    if options.get("idempotency") or options.get("idempotency_ttl"):
+        return options
+    return {**options, "idempotency": uuid.uuid4().hex, "idempotency_ttl": OWN_KEY_S}
 
 
 def get(job_id: int) -> Request[JobMap | None]:

@@ -19,6 +19,7 @@ from heroredis.threaded import SyncJobManager, run_in_thread
 from jobs import Discard, Handlers, Job, Run, Snooze
 from jobs import requests as requests_
 from jobs.client import AsyncClient, Client, ClientError, NotConnected, OutcomeUnknown
+from jobs.errors import BadOption
 from jobs.manager import JobManager
 from jobs.remote_worker import RemoteWorker
 from jobs.testing import JobBench
@@ -238,6 +239,20 @@ async def test_each_way_of_making_jobs_takes_the_same_options(factory: ServerFac
     found = await manager.get_job(dated)
     assert found is not None
     assert (found.run_at, found.more.unique) == (2_208_988_800_000, b"u")
+
+
+@pytest.mark.parametrize("option", ["unique_ttl", "idempotency_ttl"])
+async def test_the_time_of_a_key_that_is_not_given_is_refused(factory: ServerFactory, tmp_path: Path,
+                                                              option: str) -> None:
+    manager, said = factory.job_manager, "give UNIQUE too|give IDEMPOTENCY too"
+    async with AsyncClient(f"unix://{tmp_path}/s") as client:
+        for create, error in ((manager.create_job, BadOption), (client.create_job, ClientError)):
+            with pytest.raises(error, match=said):
+                await create("t", b"", **{option: 5})
+        for create_many, error in ((manager.create_jobs, BadOption), (client.create_jobs, ClientError)):
+            with pytest.raises(error, match=said):
+                await create_many("t", [b""], **{option: 5})
+    assert manager.stats().new == 0
 
 
 def test_no_server_is_told_after_some_attempts() -> None:
