@@ -94,6 +94,14 @@ def _milliseconds(seconds: float) -> bytes:
     return b"%d" % max(0, round(seconds * 1000))
 
 
+def _option_ms(name: str, seconds: float) -> bytes:
+    """The time of an option; a negative one is for the server to refuse. ValueError for what is no number."""
+    try:
+        return b"%d" % round(seconds * 1000)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{name} {seconds!r} is no number of seconds") from None
+
+
 def _check_names(given: Mapping[str, object], kind: type) -> None:
     """TypeError for an option that there is not, with the one that may be meant."""
     known = list(kind.__annotations__)
@@ -121,9 +129,9 @@ def _create_words(*, delay: float = 0, run_at: datetime | float | None = None, p
     words: list[bytes] = []
     if isinstance(run_at, datetime):
         run_at = run_at.timestamp()
-    for name, seconds in ((b"DELAY", delay), (b"AT", run_at), (b"TIMEOUT", timeout), (b"EXPIRE", expire)):
+    for name, seconds in (("DELAY", delay), ("AT", run_at), ("TIMEOUT", timeout), ("EXPIRE", expire)):
         if seconds:
-            words += [name, _milliseconds(seconds)]
+            words += [name.encode(), _option_ms(name, seconds)]
     if priority is not None:
         words += [b"PRIORITY", str(priority).encode()]
     if retries is not None:
@@ -133,11 +141,11 @@ def _create_words(*, delay: float = 0, run_at: datetime | float | None = None, p
     if unique:
         words += [b"UNIQUE", as_bytes(unique)]
     if unique_ttl:
-        words += [b"TTL", _milliseconds(unique_ttl)]
+        words += [b"TTL", _option_ms("TTL", unique_ttl)]
     if idempotency:
         words += [b"IDEMPOTENCY", as_bytes(idempotency)]
     if idempotency_ttl:
-        words += [b"KEEP", _milliseconds(idempotency_ttl)]
+        words += [b"KEEP", _option_ms("KEEP", idempotency_ttl)]
     words += _tag_words(tags)
     meta = with_trace(meta)
     if meta is not None:
@@ -349,7 +357,7 @@ def set_schedule(name: str, topic: str, params: object, **options: Unpack[Schedu
     for option, seconds in (("EVERY", options.get("every")), ("START", start), ("TIMEOUT", options.get("timeout")),
                             ("EXPIRE", options.get("expire"))):
         if seconds:
-            words += [option.encode(), _milliseconds(seconds)]
+            words += [option.encode(), _option_ms(option, seconds)]
     words += _tag_words(options.get("tags", ()))
     if options.get("meta") is not None:
         words += [b"META", as_bytes(options["meta"])]

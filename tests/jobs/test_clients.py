@@ -241,6 +241,18 @@ async def test_each_way_of_making_jobs_takes_the_same_options(factory: ServerFac
     assert (found.run_at, found.more.unique) == (2_208_988_800_000, b"u")
 
 
+@pytest.mark.parametrize("name", ["delay", "run_at", "timeout", "expire", "unique_ttl", "idempotency_ttl"])
+async def test_a_time_that_cannot_be_is_refused(factory: ServerFactory, tmp_path: Path, name: str) -> None:
+    keys = {"unique": "u", "idempotency": "k"}
+    async with AsyncClient(f"unix://{tmp_path}/s") as client:
+        with pytest.raises(ClientError, match="out of range, must be positive"):
+            await client.create_job("t", b"", **{**keys, name: -1})  # type: ignore[typeddict-item]
+        for odd in ("5", float("nan"), float("inf")):
+            with pytest.raises(ValueError, match=f"{odd!r} is no number of seconds"):
+                await client.create_job("t", b"", **{**keys, name: odd})  # type: ignore[typeddict-item]
+    assert factory.job_manager.stats().new == 0
+
+
 @pytest.mark.parametrize("option", ["unique_ttl", "idempotency_ttl"])
 async def test_the_time_of_a_key_that_is_not_given_is_refused(factory: ServerFactory, tmp_path: Path,
                                                               option: str) -> None:
