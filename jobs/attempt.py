@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 from jobs import requests
 from jobs.errors import InvalidParams
 from jobs.failure import RanTooLong, described, own_backoff_ms, traced
 from jobs.handlers import Handler, result_bytes
 from jobs.job import Job
+from jobs.options import chosen
 from jobs.outcomes import Discard, Outcome, RetryAt, Snooze
-from jobs.requests import JobMap, Request
+from jobs.requests import CreateOptions, JobMap, Request
 from jobs.run import Run, line_of
 
 MAX_RESULT: Final = 16 * 1024 * 1024
@@ -37,6 +38,11 @@ class Attempt(Run):
 
     def log(self, line: str) -> None:
         self.report(requests.log(self.job.job_id, line_of(line), self.job.token))
+
+    def create_job(self, topic: str, params: object = b"", **options: Unpack[CreateOptions]) -> None:
+        requests.check_names(options, CreateOptions)
+        chosen(**options)  # what is wrong is told here rather than by the server
+        self.report(requests.create(topic, params, **requests.with_own_key(options)))
 
     def run(self, call: Callable[[], object], handler: Handler) -> Request[None]:
         """Call the handler; the request that tells the end. Nothing that a handler raises gets out."""

@@ -74,8 +74,9 @@ def run_schedules(link: Link, given: Namespace) -> int:
     rows = [[text_of(one["name"]), text_of(one["topic"]),
              f"{text_of(one['cron'])} {text_of(one['timezone'])}" if one["cron"] else f"every {one['every']} ms",
              text_of(one["missed"]), when(one["next_at"]), when(one["last_at"]), text_of(one["runs"]),
-             "paused" if one["paused"] else ""] for one in found]
-    print(table(("NAME", "TOPIC", "WHEN", "MISSED", "NEXT", "LAST", "RUNS", ""), rows) if rows else "no schedules")
+             text_of(one["by"]), f"paused by {text_of(one['changed_by'])}" if one["paused"] else ""] for one in found]
+    head = ("NAME", "TOPIC", "WHEN", "MISSED", "NEXT", "LAST", "RUNS", "BY", "")
+    print(table(head, rows) if rows else "no schedules")
     return 0
 
 

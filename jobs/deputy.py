@@ -54,6 +54,8 @@ class Deputy(asyncio.Protocol):
         self.held: Final[dict[int, Job]] = {}
         self.fetcher: Final = fetcher
         self.reports: Final[set[asyncio.Task[Any]]] = set()
+        self._making: Final[set[asyncio.Task[object]]] = set()
+        """The jobs that a handler has asked for: they are there before its end is told."""
         self._jobs: Final = jobs
         self._reader: Final = new_reader()
         self._answers: Final[asyncio.Queue[asyncio.Task[object]]] = asyncio.Queue()
@@ -91,6 +93,11 @@ class Deputy(asyncio.Protocol):
         if words[0] == b"JOB.FETCH":
             self._fetching = loop.create_task(self._fetch(words[TOPICS_AT:-2], words[-1]))
             return self._fetching
+        if words[0] == b"JOB.CREATE":
+            made = self.tell(self._report(words, None))
+            self._making.add(made)
+            made.add_done_callback(self._making.discard)
+            return made
         job = self.held.get(int(words[1])) if words[0].startswith(b"JOB.") else None
         if words[0] in OVER:
             self.held.pop(int(words[1]), None)
@@ -108,6 +115,8 @@ class Deputy(asyncio.Protocol):
         if words[0] == b"HELLO":
             return "OK"
         if job is not None and words[0] in (b"JOB.COMPLETE", b"JOB.FAIL"):
+            if self._making:
+                await asyncio.wait(set(self._making))
             await reporter.end(job, request)
         else:
             await reporter.report(request)

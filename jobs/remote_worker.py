@@ -16,6 +16,7 @@ import os
 import signal
 import socket
 import sys
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -226,15 +227,18 @@ class RemoteWorker:
             await self._reporter.release(attempt.job)
             return
         loop = asyncio.get_running_loop()
+        asked: deque[Request[Any]] = deque()
         reports: set[asyncio.Task[ClientError | None]] = set()
 
-        def begin(request: Request[Any]) -> None:
-            task = loop.create_task(self._reporter.report(request))
-            reports.add(task)
-            task.add_done_callback(reports.discard)
+        def begin() -> None:
+            while asked:
+                task = loop.create_task(self._reporter.report(asked.popleft()))
+                reports.add(task)
+                task.add_done_callback(reports.discard)
 
         def report(request: Request[Any]) -> None:
-            loop.call_soon_threadsafe(begin, request)
+            asked.append(request)
+            loop.call_soon_threadsafe(begin)
 
         attempt.report = report
         try:
@@ -248,6 +252,7 @@ class RemoteWorker:
                 raise
             # Whatever a handler raises, SystemExit too, ends its job and nothing else.
             end = attempt.failed(error, handler)
+        begin()  # what the handler has asked for last
         await asyncio.gather(*reports)
         await self._reporter.end(attempt.job, end)
 

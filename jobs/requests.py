@@ -102,7 +102,7 @@ def _option_ms(name: str, seconds: float) -> bytes:
         raise ValueError(f"{name} {seconds!r} is no number of seconds") from None
 
 
-def _check_names(given: Mapping[str, object], kind: type) -> None:
+def check_names(given: Mapping[str, object], kind: type) -> None:
     """TypeError for an option that there is not, with the one that may be meant."""
     known = list(kind.__annotations__)
     for name in given:
@@ -156,7 +156,7 @@ def _create_words(*, delay: float = 0, run_at: datetime | float | None = None, p
 def create(topic: str, params: object, **options: Unpack[CreateOptions]) -> Request[int]:
     """A job with options as `create_job` of the job manager takes them: `delay run_at priority retries backoff timeout
     expire unique unique_ttl idempotency idempotency_ttl tags meta`. Safe to repeat with an idempotency key only."""
-    _check_names(options, CreateOptions)
+    check_names(options, CreateOptions)
     words = [b"JOB.CREATE", topic.encode(), as_bytes(params), *_create_words(**options)]
     return Request(words, int, bool(options.get("idempotency")))
 
@@ -164,7 +164,7 @@ def create(topic: str, params: object, **options: Unpack[CreateOptions]) -> Requ
 def create_many(topic: str, params: Sequence[object], **options: Unpack[CreateOptions]) -> Request[list[int]]:
     """Several jobs with the same options, under one idempotency key, if any. ValueError for more than one request may
     hold."""
-    _check_names(options, CreateOptions)
+    check_names(options, CreateOptions)
     if len(params) > MAX_BATCH:
         raise ValueError(f"{len(params)} jobs are too many for one call, give at most {MAX_BATCH}")
     words = [b"JOB.MCREATEX", topic.encode(), b"%d" % len(params), *map(as_bytes, params), *_create_words(**options)]
@@ -344,7 +344,7 @@ def purge(topic: str) -> Request[int]:
 
 
 def set_schedule(name: str, topic: str, params: object, **options: Unpack[ScheduleOptions]) -> Request[None]:
-    _check_names(options, ScheduleOptions)
+    check_names(options, ScheduleOptions)
     words = [b"JOB.SCHEDULE", b"SET", name.encode(), topic.encode(), as_bytes(params)]
     start = options.get("start")
     if isinstance(start, datetime):

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import logging
 import threading
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Unpack
 
 from heroredis.extension import Committing, JobRefused
-from jobs.job import Job
+from jobs.job import Job, params_bytes
+from jobs.options import PLAIN, JobOptions, chosen
+from jobs.requests import CreateOptions, check_names
 
 logger = logging.getLogger("heroredis.jobs")
+LONGEST_WAIT_S: Final = 60.0
+"""For the loop, which a handler's thread asks for something: it may be ending."""
 
 
 def line_of(text: object) -> str:
@@ -24,9 +29,11 @@ class Reports:
     """The manager's part that a run needs."""
 
     def __init__(self, progress: Callable[[int, int, str, str, str | None], Committing],
-                 log: Callable[[int, str, str, str | None], Committing]) -> None:
+                 log: Callable[[int, str, str, str | None], Committing],
+                 create: Callable[[str, object, JobOptions, str], object]) -> None:
         self.progress: Final = progress
         self.log: Final = log
+        self.create: Final = create
 
 
 class Run:
@@ -43,6 +50,11 @@ class Run:
 
     def log(self, line: str) -> None:
         """A log line that is kept with the job."""
+        raise NotImplementedError
+
+    def create_job(self, topic: str, params: object = b"", **options: Unpack[CreateOptions]) -> None:
+        """Another job, with the options of the clients' create_job. It is on disk before the end of this attempt is;
+        when the server refuses it, that is logged. TypeError, ValueError, BadOption: what is seen to be wrong here."""
         raise NotImplementedError
 
 
@@ -63,6 +75,34 @@ class EmbeddedRun(Run):
     def log(self, line: str) -> None:
         said = line_of(line)
         self._do(lambda: self._reports.log(self.job.job_id, said, self._worker, self.job.token))
+
+    def create_job(self, topic: str, params: object = b"", **options: Unpack[CreateOptions]) -> None:
+        check_names(options, CreateOptions)
+        given, wanted = params_bytes(params), chosen(**options) if options else PLAIN
+
+        def create() -> None:
+            try:
+                self._reports.create(topic, given, wanted, self._worker)
+            except JobRefused as refused:
+                logger.warning("job %d cannot make a job of topic %s: %s", self.job.job_id, topic, refused)
+            except Exception:  # of a program's middleware
+                logger.exception("job %d cannot make a job of topic %s", self.job.job_id, topic)
+
+        if threading.get_ident() == self._thread:
+            create()
+        else:
+            self._and_wait(create)
+
+    def _and_wait(self, act: Callable[[], None]) -> None:
+        """From a handler's thread: done when this returns, and so before the handler's end is recorded."""
+        done: concurrent.futures.Future[None] = concurrent.futures.Future()
+
+        def acted() -> None:
+            act()
+            done.set_result(None)
+
+        self._loop.call_soon_threadsafe(acted)
+        done.result(LONGEST_WAIT_S)
 
     def _do(self, report: Callable[[], object]) -> None:
         if threading.get_ident() == self._thread:

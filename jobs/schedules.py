@@ -41,6 +41,14 @@ def options_of(note: ScheduleNote, moment: int) -> JobOptions:
     )
 
 
+def _start_of(every_ms: int, held: ScheduleNote | None, now: int) -> int:
+    """One interval from now, or as before where the interval is the same: a program that sets its schedules each time
+    it starts does not put them off each time."""
+    if held is not None and held.every_ms == every_ms and held.start_at <= now + every_ms:
+        return held.start_at
+    return now + every_ms
+
+
 class Schedules:
     """The schedules over one manager, by name."""
 
@@ -58,10 +66,10 @@ class Schedules:
         """Make a schedule, or replace the one of this name. Raises BadOption."""
         self._check(wanted)
         now = self._manager.now_ms()
-        if wanted.every_ms and not wanted.start_at:
-            wanted = replace(wanted, start_at=now + wanted.every_ms)
-        timetable = timetable_of(wanted)
         held = self._notes.get(wanted.name)
+        if wanted.every_ms and not wanted.start_at:
+            wanted = replace(wanted, start_at=_start_of(wanted.every_ms, held, now))
+        timetable = timetable_of(wanted)
         note = replace(
             wanted, next_at=0 if wanted.paused else timetable.after(now), by=by, set_by=by, at=now,
             last_at=held.last_at if held else 0, last_job=held.last_job if held else 0, runs=held.runs if held else 0)

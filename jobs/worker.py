@@ -205,7 +205,7 @@ class WorkerPool:
                  stuck_ms: int = 0) -> None:
         self.manager: Final = manager
         self.endings: Final = Endings(manager)
-        self.reports: Final = Reports(manager.progress, manager.log)
+        self.reports: Final = Reports(manager.progress, manager.log, manager.create)
         self.watchdog: Final = Watchdog(handlers.codes(), self.running, stuck_ms, elsewhere=manager.held)
         self.turns: Final = Turns(manager.monotonic)
         self.handlers: Final = handlers

@@ -132,7 +132,9 @@ def test_topics_and_schedules(run: Run) -> None:
     assert run("schedule", "pause", "nightly")[0] == 0
     [found] = as_json(run("schedule", "list", "--json"))
     assert (found["cron"], found["paused"], found["tags"]) == ("0 3 * * *", 1, ["n"])
-    assert "0 3 * * * UTC  skip" in run("schedule", "list")[1]
+    shown = run("schedule", "list")[1]
+    assert "0 3 * * * UTC  skip" in shown
+    assert re.search(r"  (cli-\S+)  paused by \1\n", shown)
     assert run("schedule", "set", "nightly", "report", "--every", "1h", "--missed", "all", "--backoff", "fixed:5",
                "--expire", "5s", "--start", "2000000000000", "--meta", '{"a":1}')[0] == 0
     [found] = as_json(run("schedule", "list", "--json"))

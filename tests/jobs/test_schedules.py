@@ -298,6 +298,19 @@ def test_a_refused_schedule_is_told_what_is_wrong() -> None:
     assert caller.call("JOB.SCHEDULE", "LIST") == []
 
 
+def test_a_schedule_that_is_set_again_and_again_keeps_its_rhythm() -> None:
+    world = World()
+    for _ in range(6):
+        every(world)  # as a program does each time it starts
+        world.pass_ms(400)
+    assert made(world) == [1000, 2000]
+    every(world, 500)
+    assert world.manager.schedules.need("n").next_at == 1_002_900
+    every(world, 500, start_at=1_009_000)
+    every(world, 500)
+    assert world.manager.schedules.need("n").next_at == 1_002_900
+
+
 def test_who_set_a_schedule_stays_visible() -> None:
     desk = Desk()
     ada, bob = desk.caller(), desk.caller("9001")
