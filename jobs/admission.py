@@ -84,7 +84,7 @@ class Admission:
         self._ending: Final[dict[int, Job | None]] = {}
         """Jobs whose end is on its way to the disk, with it; None = a full disk did not take it, for now."""
         self.is_full = False
-        """Ends of jobs that a full disk did not take are not written yet: no job is started before."""
+        """What running attempts have come to is not written yet, the disk was full: no job is started before."""
         self.timekeepers: Final[set[int]] = set()
         """Owners that watch over the time of their attempts themselves."""
         self._landing: Landing | None = None
@@ -201,8 +201,7 @@ class Admission:
     def _ended(self, job: Job, error: BaseException | None) -> None:
         """The end of a job is on disk, or failed to get there."""
         if error is not None and isinstance(error, StoreFull):
-            self._not_kept(job)
-            return
+            return  # what was taken back is looked at before
         if self._ending.get(job.job_id) is job:
             del self._ending[job.job_id]
         if error is None:
@@ -213,10 +212,6 @@ class Admission:
     def _someone_waits(self) -> bool:
         """Whether anybody may wait for the end of a job."""
         return True
-
-    def _not_kept(self, job: Job) -> None:
-        """The disk was full: the end of a job is written again."""
-        raise NotImplementedError
 
     def is_ending(self, job_id: int) -> bool:
         """Whether the end of a job is on its way to the disk."""

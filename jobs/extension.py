@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from jobs import handover
 from jobs.access import queues_of
 from jobs.commands import JobCommands
 from jobs.employer import ServersJobs
+from jobs.errors import NotStored
 from jobs.event_commands import TOKEN as EVENTS
 from jobs.feed import Feed, Page, Work
 from jobs.handlers import Handlers
@@ -128,6 +130,7 @@ class JobsExtension(Extension):
         feed = Feed(store, core.commits.when_done, lambda: self._follow(feed), self._in_thread,
                     lambda: core.signal(EVENTS))
         self._feed = manager.feed = feed
+        manager.on_taken_back = feed.taken_back
         self._keeper = Keeper(manager, core.clock, self._rules, self._metrics_path)
         if self._index_path is not None:
             manager.search.indexer = Indexer(self._index_path, feed_of(store))
@@ -194,6 +197,10 @@ class JobsExtension(Extension):
             await self._keeper.stop()
         if self.manager.search.indexer is not None:
             await asyncio.to_thread(self.manager.search.indexer.stop)
+        if self.manager.is_full:  # the last try; what does not get there now runs again after the next start
+            self.manager.write_again()
+            with contextlib.suppress(NotStored):
+                await self.manager.flushed()
         await self._hand_over()
         await asyncio.to_thread(self.manager.store.close)
 
@@ -205,7 +212,7 @@ class JobsExtension(Extension):
 
     async def _hand_over(self) -> None:
         store, path = self.manager.store, self._handover_path
-        if path is None or not isinstance(store, OurDBStore):
+        if path is None or not isinstance(store, OurDBStore) or self.manager.is_full:
             return
         try:
             await asyncio.to_thread(store.db.flush)

@@ -17,6 +17,7 @@ from jobs.job import Job
 from jobs.notes import Note, ScheduleNote, TopicNote, TrailNote
 from jobs.states import ACTIVE, DONE, Reason
 from jobs.store import JobStore
+from ourdb import StoreFull
 
 IN_MEMORY: Final = 10_000
 KEPT_READINGS: Final = 16
@@ -142,12 +143,16 @@ class Feed:
 
     def _durable(self, commit: Committing) -> None:
         self._is_waking = False
-        if commit.error is not None:  # a full disk has taken them back, and gives their numbers again
-            kept = bisect_right(self._seqs, self._store.durable_lsn())
-            del self._seqs[kept:], self._events[kept:]
+        if commit.error is not None and not isinstance(commit.error, StoreFull):
+            self.taken_back()
         if self._seqs and self._seqs[-1] > self._store.durable_lsn():
             self._wake_later()
         self._wake_all()
+
+    def taken_back(self) -> None:
+        """What is not on disk will not be; a full disk gives the numbers again."""
+        kept = bisect_right(self._seqs, self._store.durable_lsn())
+        del self._seqs[kept:], self._events[kept:]
 
     def _wake_all(self) -> None:
         self._wake()

@@ -95,6 +95,29 @@ class Keys:
         else:
             self.keep(note.key, holder)
 
+    def note_is_gone(self, note: KeyNote, record_id: int) -> None:
+        """A full disk did not take the note: its job is not deleted either, and holds its keys again."""
+        held = self._unique.get((note.topic, note.key)) if note.is_unique else self._same.get(note.key)
+        if held is not None and held.note == record_id:
+            if note.is_unique:
+                del self._unique[note.topic, note.key]
+            else:
+                del self._same[note.key]
+        if self._notes.get(note.job_id) == record_id:
+            del self._notes[note.job_id]
+        ends = [end for end in self._unique_ends if end[3] != record_id]
+        if len(ends) < len(self._unique_ends):
+            self._unique_ends[:] = ends
+            heapq.heapify(self._unique_ends)
+
+    def note_is_there(self, note: KeyNote, record_id: int) -> None:
+        """A full disk did not take its end. Whoever holds the key now goes on to."""
+        held = self._unique.get((note.topic, note.key)) if note.is_unique else self._same.get(note.key)
+        if held is None:
+            self.keep_note(note, record_id)
+        elif held.note != record_id:
+            self._over.append(record_id)
+
     def keep(self, key: bytes, holder: Holder) -> None:
         """Of two that a start finds, in any order, the one who holds it longer: the other's time was over before."""
         held = self._same.get(key)

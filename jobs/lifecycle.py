@@ -16,6 +16,7 @@ from jobs.errors import BadState, StaleToken, no_job
 from jobs.job import Job, replace
 from jobs.job_record import DEFAULT_BACKOFF
 from jobs.limits import Limits, cut
+from jobs.notes import Note
 from jobs.options import FAR_FUTURE_MS
 from jobs.queue import JobQueue
 from jobs.retry import delay_ms
@@ -41,8 +42,6 @@ from jobs.store import JobStore
 EMBEDDED: Final = 0
 NEVER_AGAIN: Final = frozenset({Reason.INVALID, Reason.DISCARDED})
 """Failures that another attempt would only repeat."""
-AGAIN_MS: Final = 1000
-"""Between two tries to write what a full disk did not take."""
 LEAST_SNOOZE_MS: Final = 1000
 """A job may be put off for less while it has fewer versions than this: then for as many ms as it has."""
 SPARED_MS: Final = 500
@@ -57,8 +56,8 @@ class Lifecycle(Admission):
     def __init__(self, store: JobStore, queue: JobQueue, clock: Clock, defer: Defer,
                  rng: random.Random | None = None, limits: Limits | None = None) -> None:
         super().__init__(store, queue, clock, defer, rng, limits)
-        self._unwritten: Final[list[Job]] = []
-        """Ends of jobs that a full disk did not take."""
+        self._unwritten: Final[dict[int, list[tuple[int, Job | Note]]]] = {}
+        """What a full disk has taken back of jobs and is written again: their next versions and log lines."""
         self._write_at = 0
         self._spared_until = -1
         """No lease ends before."""
@@ -71,6 +70,8 @@ class Lifecycle(Admission):
         state = after.state
         if self._transitions[event].get(before) != state:
             raise BadState(job.job_id, before, VERBS[event])
+        if self._unwritten:
+            self._write_first(job.job_id)
         self.store.append(after)
         if self.on_append is not None:
             self.on_append([after])
@@ -205,42 +206,13 @@ class Lifecycle(Admission):
             self._landing_of(commit).ended.append(after)
         return commit
 
-    def _not_kept(self, job: Job) -> None:
-        """Its handler has run: it is not to run again. No other job is started before this is on disk."""
-        self.is_full = True
-        self._ending[job.job_id] = None
-        self._unwritten.append(job)
-        self._write_at = self._monotonic_ms() + AGAIN_MS
-        self.on_schedule()
+    def _write_first(self, job_id: int) -> None:
+        """What is still to be written of a job, before what follows on it."""
+        raise NotImplementedError
 
-    def _write_again(self) -> None:
-        """The ends that a full disk did not take; on what it has kept of their jobs."""
-        ends = list(self._unwritten)
-        self._unwritten.clear()
-        for end in ends:
-            kept = self.store.get(end.job_id)
-            if kept is None or kept.state in ENDED:
-                del self._ending[end.job_id]
-                continue
-            after = replace(end, version=kept.version + 1)
-            self._ending[end.job_id] = after
-            self.store.append(after)
-            if self.on_append is not None:
-                self.on_append([after])
-            commit = self.store.commit()
-            if commit.done:
-                self._ended(after, commit.error)
-            else:
-                self._landing_of(commit).ended.append(after)
-        commit = self.store.commit()
-        self._defer(commit, lambda: self._has_room(commit))
-
-    def _has_room(self, commit: Committing) -> None:
-        if commit.error is None:
-            self.is_full = False
-            for topic in self.tally.topics():
-                if self.queue.length(topic):
-                    self.on_push(topic)
+    def write_again(self) -> None:
+        """All that a full disk did not take and that has happened all the same."""
+        raise NotImplementedError
 
     def _queue_again(self, job: Job, after: Job, event: str, at_head: bool = False) -> Committing:
         self._change(job, after, event)
@@ -287,8 +259,8 @@ class Lifecycle(Admission):
         """Line up what was waiting for this moment, end what has expired; leases that are over give their jobs back.
         Whether there is more to do at once."""
         now = self._clock.now_ms()
-        if self._unwritten and self._monotonic_ms() >= self._write_at:
-            self._write_again()
+        if self.is_full and self._monotonic_ms() >= self._write_at:
+            self.write_again()
         monotonic = self._monotonic_ms()
         if monotonic >= self._spared_until:
             for job_id in self.deadlines.due(monotonic, limit):
@@ -318,7 +290,7 @@ class Lifecycle(Admission):
             waits.append(max(0, wall - self._clock.now_ms()))
         if deadline is not None:
             waits.append(max(0, max(deadline, self._spared_until) - self._monotonic_ms()))
-        if self._unwritten:
+        if self.is_full:
             waits.append(max(0, self._write_at - self._monotonic_ms()))
         return min(waits, default=-1)
 

@@ -58,6 +58,7 @@ class JobManager(Steering):
         self._awaited: Committing | None = None
         self._awaiting: list[asyncio.Future[None]] = []
         self._new_future: Callable[[], asyncio.Future[None]] = asyncio.Future
+        self.watch_full()
 
     def create(self, topic: str, params: object, options: JobOptions = PLAIN,
                by: str = "api") -> tuple[Job, Committing]:
@@ -259,8 +260,7 @@ class JobManager(Steering):
         return job
 
     async def wait(self, job_id: int, timeout: float | None = None) -> Job | None:
-        """The job once it is done or error, None when `timeout` seconds have passed. JobNotFound: there is none, or it
-        was deleted meanwhile."""
+        """The job once it is done or error, None after `timeout` seconds. JobNotFound: there is none (any more)."""
         job = self._now(job_id)
         if job.state in ENDED and not self.is_ending(job_id):
             return job

@@ -21,6 +21,13 @@ class MemoryQueue(JobQueue):
             at += 1
         line.insert(at, job)
 
+    def put_back(self, job: Job) -> None:
+        line = self._lines.setdefault(job.topic, [])
+        at = 0
+        while at < len(line) and (line[at].priority, line[at].job_id) < (job.priority, job.job_id):
+            at += 1
+        line.insert(at, job)
+
     def restore(self, topic: str, job_ids: list[int]) -> None:
         self._lines[topic] = [self.shown[job_id] for job_id in job_ids]
 

@@ -9,6 +9,7 @@ from jobs.job import Job, decode, encode
 from jobs.notes import KeyNote, Note, decode_note, encode_note, is_note
 from jobs.promise import Promise
 from jobs.store import JobStore
+from ourdb import StoreFull
 
 
 class MemoryStore(JobStore):
@@ -23,6 +24,8 @@ class MemoryStore(JobStore):
         self._depth = 0
         self._promise: Promise | None = None
         self._next = 1
+        self._watch: Promise | None = None
+        self._lost: list[tuple[int, bytes | None]] = []
 
     def next_id(self) -> int:
         return self._next
@@ -50,6 +53,8 @@ class MemoryStore(JobStore):
         return self._keep(encode_note(note), record_id)
 
     def remove(self, record_id: int) -> None:
+        if self._newest(record_id) is None:
+            raise KeyError(record_id)
         self._keep(None, record_id)
 
     def begin(self) -> None:
@@ -89,13 +94,33 @@ class MemoryStore(JobStore):
     def crash(self) -> None:
         """Lose what no commit has covered, as the power does."""
         self._open = None
+        self._watch = None
+        self._drop()
+        self._next = max(self._versions, default=0) + 1
+
+    def _drop(self) -> None:
         for record_id, _ in reversed(self._log[self._durable :]):
             versions = self._versions[record_id]
             versions.pop()
             if not versions:
                 del self._versions[record_id]
         del self._log[self._durable :]
-        self._next = max(self._versions, default=0) + 1
+
+    def fill_up(self) -> None:
+        """The disk is full: what no commit has covered is taken back."""
+        commit, self._open = self._open, None
+        self._lost += self._log[self._durable :]
+        self._drop()
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.finish()
+        if commit is not None:
+            commit.finish(StoreFull("the disk is full, nothing of the batch was kept"))
+
+    def taken_back(self) -> tuple[Committing, list[tuple[int, Job | Note | None]]]:
+        self._watch = Promise()
+        lost, self._lost = self._lost, []
+        return self._watch, [(record_id, None if data is None else _decoded(data)) for record_id, data in lost]
 
     def get(self, job_id: int) -> Job | None:
         found = self._newest(job_id)

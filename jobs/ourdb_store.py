@@ -144,6 +144,11 @@ class OurDBStore(JobStore):
             self._promise = Commit()
         return self._promise
 
+    def taken_back(self) -> tuple[Committing, list[tuple[int, Job | Note | None]]]:
+        again = Commit()
+        return again, [(record_id, None if data is None else _readable(data, record_id))
+                       for record_id, data in self.db.watch_full(again)]
+
     def get(self, job_id: int) -> Job | None:
         found = self._read(job_id)
         return found if isinstance(found, Job) else None

@@ -15,6 +15,10 @@ class JobQueue:
         """Put a job in line; `at_head` = before all others of its priority."""
         raise NotImplementedError
 
+    def put_back(self, job: Job) -> None:
+        """Put a job in line where its id belongs: before the later ones of its priority."""
+        raise NotImplementedError
+
     def restore(self, topic: str, job_ids: list[int]) -> None:
         """At a start: these stand in line, in this order."""
         raise NotImplementedError

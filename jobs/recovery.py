@@ -1,4 +1,4 @@
-"""What a start does: the working set made anew from the store. It also puts back what a full disk did not delete."""
+"""What a start does: the working set made anew from the store."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jobs.handover import FORMAT, Handover
 from jobs.job import Job, replace
 from jobs.lifecycle import Lifecycle
 from jobs.notes import Note
-from jobs.states import ACTIVE, ENDED, NEW, Reason
+from jobs.states import ACTIVE, NEW, Reason
 from jobs.store import Ended
 
 LINE: Final = 1 << 48
@@ -108,16 +108,3 @@ class Recovery(Lifecycle):
 
     def _recover_note(self, record_id: int, note: Note) -> None:
         """What is kept beside jobs is the business of the classes above."""
-
-    def _put_back(self, job: Job, now: int) -> None:
-        """A job that was to be deleted is there still."""
-        if job.state in ENDED:
-            self._recover_end(job.topic, job.state, 1, job if job.extra is not None else None, now)
-            return
-        self.tally.enter(job.topic, job.state)
-        self.live[job.job_id] = job
-        if job.extra is not None:
-            self.keys.restore(job, False, now)
-            if job.extra.expires_at:
-                self.schedule.add(job.extra.expires_at, job.job_id)
-        self._line_up(job, now)

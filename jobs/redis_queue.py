@@ -123,6 +123,16 @@ class RedisJobManager(JobQueue):
                 keys.highest = priority
         self._db.changed(keys.queue, "rpush", LIST)
 
+    def put_back(self, job: Job) -> None:
+        keys = self._keys(job.topic)
+        line = self._db.update_list(keys.queue)
+        place = self._place(line, job.priority, False, job.job_id)
+        if place == line.size():
+            keys.highest = job.priority
+        line.insert(place, str(job.job_id).encode())
+        keys.follower = b""
+        self._db.changed(keys.queue, "rpush", LIST)
+
     def restore(self, topic: str, job_ids: list[int]) -> None:
         if job_ids:
             keys = self._keys(topic)
@@ -145,14 +155,16 @@ class RedisJobManager(JobQueue):
             return -1
         return near
 
-    def _place(self, line: List, priority: int, at_head: bool) -> int:
-        """Where a job of this priority belongs: the line is sorted, so look by halves."""
+    def _place(self, line: List, priority: int, at_head: bool, before: int = 0) -> int:
+        """Where a job of this priority belongs: the line is sorted, so look by halves. `before`: of its priority only
+        jobs with lower ids than this stand before it."""
         size = line.size()
         low, high = 0, size
         while low < high:
             middle = (low + high) // 2
-            other = self._priority(line.get(middle))
-            if other < priority or (other == priority and not at_head):
+            element = line.get(middle)
+            other = self._priority(element)
+            if other < priority or (other == priority and not at_head and (not before or int(element) < before)):
                 low = middle + 1
             else:
                 high = middle

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 
 from heroredis.extension import Committing
 from jobs.errors import BadOption, JobRefused
-from jobs.notes import ScheduleNote
+from jobs.full_disk import AGAIN_MS
+from jobs.notes import Note, ScheduleNote
 from jobs.options import MAX_TOPIC_BYTES, JobOptions, check_topic
 from jobs.steering import Steering
 from jobs.timetable import SHORTEST_MS, Cron, Every, Timetable, check_start, zone_of
@@ -54,11 +55,14 @@ class Schedules:
 
     def __init__(self, manager: Steering) -> None:
         self._manager: Final = manager
+        manager.on_schedule_lost = self.taken_back
         self._notes: Final[dict[str, ScheduleNote]] = {}
         self._records: Final[dict[str, int]] = {}
         self._timetables: Final[dict[str, Timetable]] = {}
         self._heap: Final[list[tuple[int, str]]] = []
         self._last_now = 0
+        self._full_until = 0
+        """A full disk did not take what a run has made: none is tried again before (Unix ms)."""
 
     # Steering
 
@@ -160,14 +164,28 @@ class Schedules:
         """Where they are kept."""
         return list(self._records.values())
 
+    def taken_back(self, record_id: int, lost: ScheduleNote, kept: Note | None) -> None:
+        """A full disk did not take the latest of a schedule."""
+        if lost.by == "server":
+            self._full_until = self._manager.now_ms() + AGAIN_MS
+        if isinstance(kept, ScheduleNote):
+            self.restore(record_id, kept)
+        elif self._records.get(lost.name) == record_id:  # not another of this name that was to be deleted before
+            del self._records[lost.name]
+            self._timetables.pop(lost.name, None)
+            del self._notes[lost.name]
+
     def next_at(self) -> int | None:
-        return self._heap[0][0] if self._heap else None
+        return max(self._heap[0][0], self._full_until) if self._heap else None
 
     def due(self, now: int) -> bool:
         """Make the jobs whose moment has come. Whether there is more to do at once."""
         if now < self._last_now:
             self._clock_set_back(now)
+            self._full_until = min(self._full_until, now + AGAIN_MS)
         self._last_now = now
+        if now < self._full_until:
+            return False
         left = AT_ONCE
         while left > 0 and self._heap and self._heap[0][0] <= now:
             at, name = heapq.heappop(self._heap)

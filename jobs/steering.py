@@ -13,6 +13,7 @@ from msgspec import structs
 from heroredis.extension import Clock, Committing
 from jobs.admission import Defer
 from jobs.errors import BadOption, no_job
+from jobs.full_disk import FullDisk
 from jobs.job import Job, encode, replace
 from jobs.job_record import NO_EXTRA, Extra
 from jobs.lifecycle import SLICE
@@ -21,7 +22,6 @@ from jobs.notes import KeyNote, Note, TopicNote, TrailNote
 from jobs.options import check_whole
 from jobs.promise import Promise
 from jobs.queue import JobQueue
-from jobs.recovery import Recovery
 from jobs.states import (
     ACTIVE,
     BY_HAND,
@@ -40,7 +40,6 @@ from jobs.states import (
     Reason,
 )
 from jobs.store import JobStore
-from ourdb import StoreFull
 
 HAND_LEASE_MS: Final = 60_000
 KIB: Final = 1024
@@ -52,7 +51,7 @@ LAST_LINES: Final = 10
 """Log lines that the error of a job shows which is set aside."""
 
 
-class Steering(Recovery):
+class Steering(FullDisk):
     """Acts on single jobs and on topics."""
 
     def __init__(self, store: JobStore, queue: JobQueue, clock: Clock, defer: Defer,
@@ -179,33 +178,18 @@ class Steering(Recovery):
         """A job that is not running is no longer found; its versions stay until they are compacted away. `keep_result`:
         it can still be looked up as long as its idempotency key is kept, if it has one."""
         self.store.begin()
-        deleted: list[Job] = []
         try:
-            deleted.append(self._checked(job_id, DELETE, None))
-            self._delete(deleted[0], by, keep_result)
+            self._delete(self._checked(job_id, DELETE, None), by, keep_result)
         finally:
             commit = self.store.end()
-            if deleted:
-                self._deleted_by(commit, deleted)
         return commit
-
-    def _deleted_by(self, commit: Committing, jobs: list[Job]) -> None:
-        if not commit.done:
-            self._defer(commit, lambda: self._undelete(jobs, commit))
-
-    def _undelete(self, jobs: list[Job], commit: Committing) -> None:
-        """A full disk did not take the deletion: the jobs are where they were."""
-        if commit.error is None or not isinstance(commit.error, StoreFull):
-            return
-        now = self._clock.now_ms()
-        for job in jobs:
-            if self.store.get(job.job_id) is not None:
-                self._put_back(replace(job, token="", lease_until=0), now)
 
     def _delete(self, job: Job, by: str, keep_result: bool = False) -> None:
         now = self._clock.now_ms()
         after = replace(job, reason=Reason.DELETED, params=b"", result=None, traceback=None, version=job.version + 1,
                         at=now, by=by, token="")
+        if self._unwritten:
+            self._write_first(job.job_id)
         self.store.append(after)
         if self.on_append is not None:
             self.on_append([after])
@@ -244,16 +228,13 @@ class Steering(Recovery):
         """Some of them; the others in the next turns of the loop, so that it does not stall. What belongs to a batch is
         not divided."""
         self.store.begin()
-        deleted = []
         try:
             for job_id in job_ids[:size]:
                 job = self.live.get(job_id)
                 if job is not None and job.state == NEW:
                     self._delete(job, by)
-                    deleted.append(job)
         finally:
             commit = self.store.end()
-            self._deleted_by(commit, deleted)
         rest = job_ids[size:]
         if rest:
             self.later(lambda: self._purge_slice(rest, by, done, size))
@@ -286,6 +267,17 @@ class Steering(Recovery):
             self.paused[topic] = record_id
         else:
             self.paused.pop(topic, None)
+
+    def _note_taken_back(self, record_id: int, lost: Note, kept: Note | None) -> None:
+        if not isinstance(lost, TopicNote):
+            super()._note_taken_back(record_id, lost, kept)
+            return
+        paused = isinstance(kept, TopicNote) and kept.paused
+        if kept is None:
+            self._topic_records.pop(lost.topic, None)
+        if paused != (lost.topic in self.paused):
+            self._mark(lost.topic, paused, record_id)
+            self._pushed(lost.topic)
 
     def put_note(self, note: Note, record_id: int) -> int:
         """Append a note, new (0) or as the next version of a record; its record."""

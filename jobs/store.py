@@ -9,6 +9,7 @@ from mypy_extensions import mypyc_attr
 from heroredis.extension import Committing
 from jobs.job import Job
 from jobs.notes import Note
+from jobs.promise import Promise
 from jobs.states import ENDED
 
 Ended = Callable[[str, str, int, Job | None], None]
@@ -60,6 +61,12 @@ class JobStore:
 
     def commit(self) -> Committing:
         raise NotImplementedError
+
+    def taken_back(self) -> tuple[Committing, list[tuple[int, Job | Note | None]]]:
+        """What a full disk took back since this was asked last: record ids with job, note or None for an end, in their
+        order. And what ends when it takes something back again: until this is asked then, all that is appended is
+        taken back as well."""
+        return Promise(), []
 
     def get(self, job_id: int) -> Job | None:
         """The newest version; None when there is no such job."""

@@ -80,7 +80,8 @@ class Committer:
                  synced_late: Callable[[], None]) -> None:
         self.failure = ""
         """Why nothing is written any more; empty = all is well."""
-        self._turn: Final = threading.Lock()
+        self.turn: Final = threading.RLock()
+        """Who has it writes, or takes back; again from within, where it ends a commit whose callback looks back."""
         self._take: Final = take
         self._write: Final = write
         self._sync: Final = sync
@@ -99,7 +100,7 @@ class Committer:
 
     def commit_here(self, commit: Commit) -> None:
         """Bring this commit to its end on the caller's thread, unless another brings it there first."""
-        with self._turn:
+        with self.turn:
             if commit.done:
                 return
             waiting = self._unsynced_since
@@ -117,12 +118,12 @@ class Committer:
             try:
                 go_on = self._wake.get(timeout=self._patience())
             except Empty:
-                with self._turn:
+                with self.turn:
                     self._sync_late()
                 continue
             if not go_on:
                 return
-            with self._turn:
+            with self.turn:
                 self._commit_batch()
 
     def _patience(self) -> float | None:

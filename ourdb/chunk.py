@@ -8,7 +8,7 @@ from typing import Final
 from librt.strings import BytesWriter, write_i32_le, write_i64_le
 
 from ourdb.checksum import crc32
-from ourdb.record import HEADER, HEADER_SIZE, OFFSET_MASK, write_crc
+from ourdb.record import HEADER, HEADER_SIZE, OFFSET_MASK, TOMBSTONE, write_crc
 
 PART: Final = 16 * 1024
 """Bytes of a part."""
@@ -110,17 +110,17 @@ class Chunk:
     def size(self) -> int:
         return self.tail.start + len(self.tail.out) - self.base
 
-    def previous(self) -> list[tuple[int, int]]:
-        """(id, position of its previous version) of every record, last one first."""
-        found = []
+    def records(self) -> list[tuple[int, bytes | None, int]]:
+        """(id, payload, position of its previous version) of every record, in order; None is a tombstone."""
+        found: list[tuple[int, bytes | None, int]] = []
+        whole = b"".join([*self.parts, self.tail.out.getvalue()])
         at = 0
-        for part in [*self.parts, self.tail.out.getvalue()]:
-            while at < len(part):
-                fields = HEADER.unpack_from(part, at)
-                found.append((int(fields[5]), int(fields[8])))
-                at += HEADER_SIZE + int(fields[4])
-            at -= len(part)
-        found.reverse()
+        while at < len(whole):
+            fields = HEADER.unpack_from(whole, at)
+            end = at + HEADER_SIZE + int(fields[4])
+            data = None if int(fields[1]) == TOMBSTONE else whole[at + HEADER_SIZE : end]
+            found.append((int(fields[5]), data, int(fields[8])))
+            at = end
         return found
 
 

@@ -16,7 +16,7 @@ from ourdb.batch import Committer, Flight, check_batch, must_live
 from ourdb.checkpoint import mark_of
 from ourdb.chunk import Chunk, Encoder
 from ourdb.commit import Commit
-from ourdb.errors import CorruptRecord, InvalidId, RecordTooLarge, StoreClosed, StoreFailed
+from ourdb.errors import CorruptRecord, InvalidId, RecordTooLarge, StoreClosed, StoreFailed, StoreFull
 from ourdb.record import (
     CONTINUED,
     DELETED_BIT,
@@ -31,6 +31,7 @@ from ourdb.record import (
 )
 from ourdb.recovery import Recovered
 from ourdb.segment import Segments
+from ourdb.watch import Lost, Watch
 
 NO: Final = 0
 EVERYSEC: Final = 1
@@ -40,6 +41,12 @@ DURABILITIES: Final = {"no": NO, "everysec": EVERYSEC, "always": ALWAYS}
 
 def now_ms() -> int:
     return int(time() * 1000.0)
+
+
+def _ended() -> Commit:
+    commit = Commit()
+    commit.finish(None)
+    return commit
 
 
 class Log:
@@ -73,12 +80,12 @@ class Log:
         self._flight: list[Chunk] = []
         self._taken = self.durable
         self._commit = Commit()
-        self._last = Commit()
-        self._last.finish(None)
+        self._last = _ended()
         self._asked = NO
         """The strictest durability that was asked for since the last batch was taken."""
         self._synced = True
         """Whether what was taken is synced, or will be before anything else is written."""
+        self._watch: Final = Watch()
         self._time_at: Callable[[int], int] | None = None
         self._is_tombstone: Callable[[int], bool] | None = None
         self._after_batch: Callable[[], None] | None = None
@@ -313,6 +320,7 @@ class Log:
             return Flight(chunks, commit, asked == ALWAYS, asked == EVERYSEC)
 
     def _write(self, chunk: Chunk) -> None:
+        self._watch.must_not_be_held()
         segment = self.segments.by_number.get(chunk.segment)
         if segment is None:
             self.segments.sync()
@@ -331,10 +339,30 @@ class Log:
         if after is not None:
             after()
 
+    def watch(self, commit: Commit) -> Lost:
+        """What was taken back since the last call, in its order; None is a tombstone. `commit` ends when a full disk
+        takes records back again: from then until the next call all that is appended is taken back as well, so that
+        nothing is built on what is gone."""
+        with self.committer.turn:
+            others = self._take_back() if self._watch.is_held else []
+            with self.mutex:
+                if self._watch.is_held:
+                    self._last = _ended()  # all that is left is on disk
+                lost = self._watch.look(commit)
+        for other in others:
+            other.finish(StoreFull("the disk is full, nothing of the batch was kept"))
+        return lost
+
     def _undo(self) -> list[Commit]:
         """Take back what is not on disk. Returns the commits of what was appended meanwhile: they fail as well."""
+        others = self._take_back()
+        self._watch.tell()
+        return others
+
+    def _take_back(self) -> list[Commit]:
         with self.mutex:
             unwritten = self._flight + self._chunks
+            self._watch.taken_back(unwritten)
             for chunk in reversed(unwritten):
                 if chunk.base == SEGMENT_HEADER_SIZE:
                     self.segments.remove(chunk.segment)
@@ -343,14 +371,14 @@ class Log:
                     segment.file.truncate(chunk.base)
                     segment.dirty = True
                     segment.sync()
-                for record_id, previous in chunk.previous():
+                for record_id, _, previous in reversed(chunk.records()):
                     if previous >> 32 in self.moved:
                         previous = self._follow(record_id)
                     self.state.index.put(record_id, previous | DELETED_BIT if self._was_deleted(previous) else previous)
-            first = unwritten[0]
-            self.state.segment, self.state.offset = first.segment, first.base
-            self._salt = self.segments.salts[first.segment]
-            self.state.next_lsn = first.first_lsn
+            for first in unwritten[:1]:
+                self.state.segment, self.state.offset = first.segment, first.base
+                self._salt = self.segments.salts[first.segment]
+                self.state.next_lsn = first.first_lsn
             self.undone += 1
             others = [self._commit] if self._chunks or self._asked or self._commit.asked >= 0 else []
             self._commit = Commit()

@@ -26,6 +26,7 @@ from ourdb.record import DELETED_BIT, MAX_ID, POSITION_MASK, SEGMENT_HEADER_SIZE
 from ourdb.recovery import Recovered, recover
 from ourdb.segment import ATTEMPTS, Fault, Segments
 from ourdb.snapshot import Snapshots
+from ourdb.watch import Lost
 
 MAX_RECORD: Final = 512 * 1024 * 1024
 SEGMENT_SIZE: Final = 256 * 1024 * 1024
@@ -220,6 +221,12 @@ class OurDB:
     def flush(self, durability: str | None = None) -> None:
         """Commit everything appended so far on this thread; for callers who would only wait."""
         self._log.flush(self._durability if durability is None else _level(durability))
+
+    def watch_full(self, commit: Commit) -> Lost:
+        """For an owner that keeps in memory what follows from its records: the (id, data or None for a deletion) that
+        a full disk took back since this was called last. `commit` ends, well, when it does so again: until the owner
+        then has called this, everything that is appended is taken back as well."""
+        return self._log.watch(commit)
 
     def reserve_ids(self, next_id: int) -> None:
         """Give out no id below `next_id` from now on. Returns once that is durable."""

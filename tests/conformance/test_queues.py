@@ -41,6 +41,16 @@ def test_a_returned_job_goes_before_all_of_its_priority(queue: JobQueue) -> None
     assert queue.waiting("t") == [5, 3, 6, 1, 2]
 
 
+def test_a_job_goes_back_to_where_its_id_belongs(queue: JobQueue) -> None:
+    for number in (3, 6, 4):
+        queue.push(JOBS[number])
+    for number in (2, 8, 7, 1, 5):
+        queue.put_back(JOBS[number])
+    assert queue.waiting("t") == [7, 3, 5, 1, 2, 6, 4, 8]
+    queue.push(Job(job_id=9, topic="t", priority=255))
+    assert queue.waiting("t") == [7, 3, 5, 1, 2, 6, 4, 8, 9]
+
+
 def test_taking_out(queue: JobQueue) -> None:
     queue.push(JOBS[1])
     queue.push(JOBS[2])

@@ -57,6 +57,9 @@ class Passing(JobStore):
     def commit(self) -> Committing:
         return self.inner.commit()
 
+    def taken_back(self) -> tuple[Committing, list[tuple[int, Job | Note | None]]]:
+        return self.inner.taken_back()
+
     def get(self, job_id: int) -> Job | None:
         return self.inner.get(job_id)
 

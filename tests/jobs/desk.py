@@ -16,7 +16,6 @@ from jobs.limits import Limits
 from jobs.manager import JobManager
 from jobs.memory_store import MemoryStore
 from jobs.store import JobStore
-from ourdb import StoreFull
 
 
 class Caller:
@@ -80,10 +79,7 @@ class Desk:
     def fill_up(self) -> None:
         """The disk is full: what is on its way to it does not come there."""
         assert isinstance(self.store, MemoryStore)
-        commit = self.store._open
-        self.store.crash()
-        assert commit is not None
-        commit.finish(StoreFull("no space"))
+        self.store.fill_up()
 
     def pass_ms(self, milliseconds: int) -> None:
         self.clock.advance(milliseconds)

@@ -160,7 +160,7 @@ def test_what_a_full_disk_did_not_take_was_no_event() -> None:
     assert str(caller.answer()).startswith("IOERR")
     caller.send("JOB.CREATE", "u", "kept")
     store.release()
-    assert caller.answer() == 1
+    assert caller.answer() == 2
     _, found = caller.call("JOB.EVENTS", 0)
     assert [(as_map(event)[b"seq"], as_map(event)[b"topic"]) for event in found] == [(1, b"u")]
 

@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from jobs.errors import TooOld
+from jobs.full_disk import AGAIN_MS
 from jobs.job import Job
 from jobs.keeper import Keeper
-from jobs.lifecycle import AGAIN_MS
 from jobs.totals import Recount, Totals
-from ourdb import StoreFull
 from tests.jobs.world import World
 
 NAMES = ("created", "started", "done", "error", "retried")
@@ -196,16 +195,16 @@ def test_an_end_that_a_full_disk_did_not_take_counts_when_it_is_there() -> None:
     world.manager.is_counting = True
     world.new()
     world.store.release()
+    world.claim()
+    world.store.commit()
+    world.store.release()
     world.manager.finish(1, b"", "w")
-    commit = world.store._open
-    assert commit is not None
-    world.store.crash()
-    commit.finish(StoreFull("no space"))
+    world.store.fill_up()
     assert (world.manager.is_ending(1), world.manager.untold()) == (True, [])
     world.pass_ms(AGAIN_MS)
     assert [(job.job_id, job.state) for job in world.manager.untold()] == [(1, "done")]
     world.store.release()
-    assert (world.manager.is_ending(1), totals_of(world)) == (False, (1, 0, 1, 0, 0))
+    assert (world.manager.is_ending(1), totals_of(world)) == (False, (1, 1, 1, 0, 0))
 
 
 async def test_what_never_came_to_the_disk_is_not_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

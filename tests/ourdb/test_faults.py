@@ -8,6 +8,7 @@ import random
 import pytest
 
 from ourdb import CorruptRecord, NotFound, OurDB, StoreFailed, StoreFull
+from ourdb.commit import Commit
 from ourdb.faulty import Disk, FaultyFiles
 from ourdb.record import HEADER_SIZE, SEGMENT_HEADER_SIZE
 
@@ -128,6 +129,50 @@ def test_a_full_disk_takes_the_batch_back_and_writing_goes_on_with_space() -> No
     with opened(after) as db:
         assert dict(db.scan()) == expected
         assert db.faults == []
+
+
+def test_an_owner_looks_at_what_was_taken_back_before_anything_else_is_kept() -> None:
+    disk, seen = Disk(), Commit()
+    with opened(disk) as db:
+        kept = db.set(b"kept")
+        assert db.watch_full(seen) == []
+        disk.space = 10
+        db.append_batch([(b"second", kept), (b"new", 0), (b"large" * 2000, 0), (None, kept)])
+        with pytest.raises(StoreFull):
+            db.flush()
+        assert (seen.done, seen.error) == (True, None)
+        disk.space = None
+        with pytest.raises(StoreFull):
+            db.set(b"on what is gone", id=kept)
+        late = db.append(b"asked for by nobody")
+        again = Commit()
+        assert db.watch_full(again) == [
+            (kept, b"second"), (2, b"new"), (3, b"large" * 2000), (kept, None), (kept, b"on what is gone"),
+            (late, b"asked for by nobody")]
+        db.commit().wait(20)
+        assert (dict(db.scan()), again.done) == ({kept: b"kept"}, False)
+        assert db.set(b"other") == late + 1
+        expected = dict(db.scan())
+    after = disk.copy()
+    after.remove("checkpoint")
+    with opened(after) as db:
+        assert (dict(db.scan()), db.faults) == (expected, [])
+
+
+def test_an_owner_that_does_not_look_can_close_all_the_same() -> None:
+    disk = Disk()
+    db = opened(disk)
+    kept = db.set(b"kept")
+    db.watch_full(Commit())
+    disk.space = 0
+    with pytest.raises(StoreFull):
+        db.set(b"second", id=kept)
+    db.append(b"third", kept)
+    with pytest.raises(StoreFull):
+        db.close()
+    disk.space = None
+    with opened(disk) as again:
+        assert dict(again.scan()) == {kept: b"kept"}
 
 
 def test_a_failed_sync_ends_writing_until_the_store_is_opened_again() -> None:
