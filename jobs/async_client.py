@@ -99,6 +99,8 @@ class AsyncClient:
         self._sleep: Final = sleep
         self._on_lost: Final = on_lost
         self._connection: _Connection | None = None
+        self._losses = 0
+        """How often it broke."""
         self._connecting: Final = asyncio.Lock()
         self._late: Final[set[asyncio.Future[None]]] = set()
 
@@ -149,6 +151,7 @@ class AsyncClient:
     def _lost(self, connection: _Connection) -> None:
         if connection is self._connection:  # else it was closed by us, or never of use
             self._connection = None
+            self._losses += 1
             self._on_lost()
 
     async def call(self, request: Request[T]) -> T:
@@ -196,14 +199,19 @@ class AsyncClient:
 
     async def fetch(self, topics: Sequence[str], count: int = 1, wait: float = 0, lease: float = 0,
                     worker: str = "") -> list[JobMap]:
-        """Jobs to work on, each with its `token`. Without a lease (seconds) they are this connection's. Those that come
-        after the caller was cancelled are given back."""
+        """Jobs to work on, each with its `token`. Without a lease (seconds) they are this connection's: OutcomeUnknown
+        when it broke with their coming, for they went back. Those that come after the caller was cancelled are given
+        back."""
+        losses = self._losses
         answer = asyncio.ensure_future(self.call(requests.fetch(count, wait, topics, lease, worker)))
         try:
-            return await asyncio.shield(answer)
+            jobs = await asyncio.shield(answer)
         except asyncio.CancelledError:
             answer.add_done_callback(self._unwanted)
             raise
+        if jobs and not lease and losses != self._losses:
+            raise OutcomeUnknown("the connection broke that held the jobs which it brought")
+        return jobs
 
     def _unwanted(self, answer: asyncio.Future[list[JobMap]]) -> None:
         if not answer.cancelled() and answer.exception() is None:

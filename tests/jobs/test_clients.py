@@ -18,6 +18,7 @@ from heroredis import Config, ServerFactory
 from heroredis.threaded import SyncJobManager, run_in_thread
 from jobs import Discard, Handlers, Job, Run, Snooze
 from jobs import requests as requests_
+from jobs.async_client import _Connection
 from jobs.client import AsyncClient, Client, ClientError, NotConnected, OutcomeUnknown
 from jobs.errors import BadOption
 from jobs.manager import JobManager
@@ -295,6 +296,27 @@ async def test_tasks_share_one_connection(factory: ServerFactory, tmp_path: Path
         assert len(factory.server.clients) == 1
         with pytest.raises(ClientError, match="NOJOB"):
             await client.cancel(99)
+
+
+@pytest.mark.parametrize("lease", [0, 5])
+async def test_jobs_come_to_nobody_when_the_connection_that_holds_them_breaks_with_it(lease: float) -> None:
+    client = AsyncClient("unix:///nowhere")
+    connection = _Connection(client._lost)
+
+    class Breaking(asyncio.Transport):
+        """Answers, and is gone before anybody could look at that."""
+
+        def write(self, data: object) -> None:
+            connection.data_received(b"*1\r\n%2\r\n$2\r\nid\r\n:7\r\n$5\r\ntoken\r\n$1\r\nx\r\n")
+            connection.connection_lost(None)
+
+    connection.connection_made(Breaking())
+    client._connection = connection
+    if lease:
+        assert [job["id"] for job in await client.fetch(["t"], lease=lease)] == [7]
+    else:
+        with pytest.raises(OutcomeUnknown, match="the connection broke that held the jobs"):
+            await client.fetch(["t"])
 
 
 async def test_who_is_turned_away_leaves_no_connection(factory: ServerFactory, tmp_path: Path) -> None:
