@@ -6,12 +6,18 @@ import importlib
 import importlib.util
 import os
 import sys
+import sysconfig
+import traceback
 from pathlib import Path
 from types import ModuleType
 from typing import Final
 
 PRIVATE_NAME: Final = "_heroredis_user_handlers"
 DEFAULT_NAME: Final = "handlers"
+_ROOT: Final = Path(__file__).resolve().parent.parent
+FOREIGN: Final = (*(f"{_ROOT / name}{os.sep}" for name in ("heroredis", "jobs", "ourdb")), sysconfig.get_path("stdlib"))
+SITE: Final = f"{os.sep}site-packages{os.sep}"
+"""Where code lives that is not the user's."""
 
 
 class LoadError(Exception):
@@ -27,11 +33,23 @@ def load_handlers(spec: str) -> object:
         raise
     except Exception as error:
         # Whatever the user's own code raises while it is imported is told as what it is.
-        raise LoadError(f"{target} cannot be imported: {type(error).__name__}: {error}") from error
+        raise LoadError(f"{target} cannot be imported: {type(error).__name__}: {error}{_place_of(error)}") from error
     found: object = getattr(module, name or DEFAULT_NAME, None)
     if found is None:
         raise LoadError(f"{target} has no {name or DEFAULT_NAME!r}; name it with {target}:NAME")
     return found
+
+
+def _place_of(error: Exception) -> str:
+    """The last line of the user's own code that led to it, as ` (file, line n)`."""
+    if isinstance(error, SyntaxError):  # it says so itself
+        return ""
+    place = ""
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        file = frame.f_code.co_filename
+        if not file.startswith(("<", *FOREIGN)) and SITE not in file:
+            place = f" ({Path(file).name}, line {line})"
+    return place
 
 
 def _load(target: str) -> ModuleType:
