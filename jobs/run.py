@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import logging
 import threading
 from collections.abc import Callable
@@ -15,8 +14,6 @@ from jobs.options import PLAIN, JobOptions, chosen
 from jobs.requests import CreateOptions, check_names
 
 logger = logging.getLogger("heroredis.jobs")
-LONGEST_WAIT_S: Final = 60.0
-"""For the loop, which a handler's thread asks for something: it may be ending."""
 
 
 def line_of(text: object) -> str:
@@ -30,7 +27,7 @@ class Reports:
 
     def __init__(self, progress: Callable[[int, int, str, str, str | None], Committing],
                  log: Callable[[int, str, str, str | None], Committing],
-                 create: Callable[[str, object, JobOptions, str], object]) -> None:
+                 create: Callable[[str, object, JobOptions, str], tuple[Job, Committing]]) -> None:
         self.progress: Final = progress
         self.log: Final = log
         self.create: Final = create
@@ -80,29 +77,21 @@ class EmbeddedRun(Run):
         check_names(options, CreateOptions)
         given, wanted = params_bytes(params), chosen(**options) if options else PLAIN
 
+        def written(commit: Committing) -> None:
+            if commit.error is not None:
+                logger.error("job %d made a job of topic %s that was not kept: %s", self.job.job_id, topic,
+                             commit.error)
+
         def create() -> None:
             try:
-                self._reports.create(topic, given, wanted, self._worker)
+                _, commit = self._reports.create(topic, given, wanted, self._worker)
+                commit.add_callback(written)
             except JobRefused as refused:
                 logger.warning("job %d cannot make a job of topic %s: %s", self.job.job_id, topic, refused)
             except Exception:  # of a program's middleware
                 logger.exception("job %d cannot make a job of topic %s", self.job.job_id, topic)
 
-        if threading.get_ident() == self._thread:
-            create()
-        else:
-            self._and_wait(create)
-
-    def _and_wait(self, act: Callable[[], None]) -> None:
-        """From a handler's thread: done when this returns, and so before the handler's end is recorded."""
-        done: concurrent.futures.Future[None] = concurrent.futures.Future()
-
-        def acted() -> None:
-            act()
-            done.set_result(None)
-
-        self._loop.call_soon_threadsafe(acted)
-        done.result(LONGEST_WAIT_S)
+        self._do(create)
 
     def _do(self, report: Callable[[], object]) -> None:
         if threading.get_ident() == self._thread:

@@ -243,7 +243,7 @@ async def test_what_is_done_before_a_full_disk_is_heard_of_is_taken_back_with_it
     job = await manager.create_job("t", "p")
     house.disk.space = 0
     first = manager.edit(job.job_id, "x", b"one")
-    while not first.done:  # noqa: ASYNC110 - the loop is not to hear of it yet
+    while not first.done:
         pass
     house.disk.space = None
     second = manager.edit(job.job_id, "x", b"two")

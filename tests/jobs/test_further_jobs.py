@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 
 from heroredis import Config, ServerFactory
-from jobs import BadOption, Handlers, Run
+from jobs import BadOption, Handlers, Job, Run
+from jobs.memory_store import MemoryStore
 from jobs.process_pool import ProcessOptions
 from jobs.process_worker import load
 from jobs.remote_worker import RemoteWorker
+from jobs.run import EmbeddedRun, Reports
 from jobs.testing import JobBench
+from tests.jobs.desk import Desk
 
 PROGRAM = """
 from jobs import Handlers, Job, Run
@@ -67,6 +70,38 @@ async def test_a_handler_makes_further_jobs(factory: ServerFactory, topic: str) 
     _, found = manager.list_jobs("by-hand")
     assert [(one.params, one.priority, one.tags, one.run_at > one.created_at, one.job_id > job.job_id)
             for one in found] == [(b'{"size":2}', 7, ("made",), True, True), (b'{"size":1}', 7, ("made",), True, True)]
+
+
+async def test_a_job_is_written_before_the_end_of_the_one_that_made_it(tmp_path: Path) -> None:
+    handlers = Handlers()
+
+    @handlers.on("short")
+    def short(job: Job, run: Run) -> None:
+        run.create_job("by-hand", job.params)
+
+    config = Config(data_dir=str(tmp_path), enable_ui=False, enable_webdav=False)
+    config.redis.tcp_port = 0
+    config.redis.unix_socket_path = ""
+    config.jobs.worker_count = 20
+    async with ServerFactory(config, handlers=handlers) as factory:
+        manager = factory.job_manager
+        for job in await manager.create_jobs("short", [b"%d" % number for number in range(300)]):
+            await manager.wait(job.job_id, 20)
+        page = await manager.events_after(0, 10_000)
+    written = [(event.event, event.topic, event.job.params) for event in page.events if event.job is not None]
+    for number in range(300):
+        params = b"%d" % number
+        assert written.index(("created", "by-hand", params)) < written.index(("completed", "short", params))
+
+
+async def test_a_job_that_a_full_disk_does_not_keep_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    desk = Desk(MemoryStore(held=True))
+    manager = desk.manager
+    reports = Reports(manager.progress, manager.log, manager.create)
+    EmbeddedRun(Job(job_id=7), "w", reports, asyncio.get_running_loop()).create_job("t", "p")
+    desk.fill_up()
+    assert manager.stats("t").new == 0
+    assert "job 7 made a job of topic t that was not kept: the disk is full" in caplog.text
 
 
 async def test_what_is_wrong_is_told_to_the_handler_and_a_refusal_is_logged(caplog: pytest.LogCaptureFixture) -> None:
