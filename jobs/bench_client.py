@@ -56,7 +56,7 @@ class Door:
     def __init__(self, manager: JobManager, pool: WorkerPool, clock: Clock) -> None:
         self._manager: Final = manager
         self._core: Final = Core(clock, Parameters())
-        feed = Feed(manager.store, _defer, lambda: self._follow(feed), lambda work, done: done(work()), lambda: None)
+        feed = Feed(manager.store, defer, lambda: self._follow(feed), lambda work, done: done(work()), lambda: None)
         manager.feed = feed
         control = PoolControl(manager, pool, lambda: None, lambda token: None)
         self._commands: Final = JobCommands(lambda: manager, lambda: feed, lambda: control, AtOnce())
@@ -112,7 +112,8 @@ def as_read(reply: object) -> Any:
     return None if reply is NULL_ARRAY else reply
 
 
-def _defer(commit: Committing, action: Callable[[], None]) -> None:
+def defer(commit: Committing, action: Callable[[], None]) -> None:
+    """Without a loop: as soon as the commit is done."""
     commit.add_callback(lambda done: action())
 
 

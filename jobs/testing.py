@@ -13,13 +13,13 @@ No disk, no thread of its own, no sleeping. Retries, backoff, timeouts, unique k
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
-from heroredis.extension import Committing, ManualClock
-from jobs.bench_client import AsyncBenchClient, BenchClient, Door
+from heroredis.extension import ManualClock
+from jobs.bench_client import AsyncBenchClient, BenchClient, Door, defer
 from jobs.client import AsyncClient, Client
 from jobs.handlers import Handlers
 from jobs.job import Job, params_bytes
@@ -50,7 +50,7 @@ class JobBench:
         self._door: Door | None = None
 
     def _new_manager(self) -> JobManager:
-        made = JobManager(self.store, self.queue, self.clock, _defer, random.Random(self._seed), self._limits)
+        made = JobManager(self.store, self.queue, self.clock, defer, random.Random(self._seed), self._limits)
         made.defaults_of = self.handlers.defaults
         made.stack = None if self.handlers.stack.is_empty else self.handlers.stack
         made.on_end = lambda job: made.release_waiters(job.job_id)
@@ -204,7 +204,3 @@ def _object(params: bytes) -> dict[str, object] | None:
         return msgspec.json.decode(params, type=dict[str, object])
     except msgspec.DecodeError:
         return None
-
-
-def _defer(commit: Committing, action: Callable[[], None]) -> None:
-    commit.add_callback(lambda done: action())
