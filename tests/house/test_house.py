@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -112,6 +113,30 @@ def test_each_decision_has_a_number_of_its_own_which_its_title_repeats() -> None
     numbers = [path.name[:3] for path in paths]
     assert len(set(numbers)) == len(numbers) > 0
     assert [path.read_text(encoding="utf-8")[:6] for path in paths] == [f"# {number}:" for number in numbers]
+
+
+def defined_in(path: Path) -> set[str]:
+    """Functions, classes and their methods (`Class.method`) of a file."""
+    found = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+        if isinstance(node, ast.ClassDef):
+            found |= {f"{node.name}.{inner.name}" for inner in node.body
+                      if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef)}
+    return found
+
+
+def test_the_walk_through_the_code_names_what_is_there() -> None:
+    page = (ROOT / "docs" / "internals.md").read_text(encoding="utf-8")
+    places = re.findall(r"`([a-z_/]+\.py)(?:: ([\w.]+))?`", page)
+    assert len(places) > 20
+    wrong = [f"{name}: {what}" for name, what in places
+             if not (ROOT / name).is_file() or (what and what not in defined_in(ROOT / name))]
+    everything = set[str]().union(*(defined_in(path) for path in SOURCES))
+    wrong += [what for what in re.findall(r"`([A-Z]\w*[a-z]\w*\.\w+)`", page) if what not in everything]
+    wrong += [name for name in re.findall(r"`([a-z_/]+/)`", page) if not (ROOT / name).is_dir()]
+    assert wrong == []
 
 
 def test_importing_one_part_loads_no_other() -> None:
