@@ -105,6 +105,16 @@ class Account:
         """What was asked for in one, acknowledged or not: the params of new jobs; a job that ends (0 = none), its
         result."""
 
+        self.retried: Final[Counter[int]] = Counter()
+        """How often it was acknowledged that a job runs again."""
+        self.deleting: Final[set[int]] = set()
+        """Jobs that were to be deleted, acknowledged or not."""
+        self.deleted: Final[set[int]] = set()
+
+    def retrying(self, job_id: int) -> None:
+        """A job that has ended as error is to run again: from now on it may be anywhere."""
+        self.ended.pop(job_id, None)
+
     def made(self, job_id: int, params: bytes) -> None:
         must(job_id not in self.created, f"id {job_id} was given twice")
         self.created[job_id] = params
@@ -198,16 +208,23 @@ class Judge:
         return [decode(record) for record in records]
 
     def _check_prefixes(self, db: OurDB) -> None:
-        for record_id in self._seen.keys() - self.damaged:
+        for record_id in self._seen.keys() - self.damaged - self._account.deleting:
             must(db.exists(record_id), f"job {record_id} was there and is gone")
 
     def _check_acknowledged(self, newest: dict[int, Job]) -> None:
         for job_id, params in self._account.created.items():
-            if job_id in self.damaged:
+            if job_id in self.damaged or (job_id in self._account.deleting and job_id not in newest):
                 continue
+            must(job_id not in self._account.deleted, f"job {job_id} is there, its deletion was acknowledged")
             must(job_id in newest, f"job {job_id} was acknowledged and is not there")
             must(newest[job_id].params == params, f"job {job_id} has other params than it was given")
+        for job_id, times in self._account.retried.items():
+            again = [decode(record).reason for record in self._seen[job_id]].count(Reason.REQUEUED)
+            must(again >= times or job_id in self.damaged,
+                 f"that job {job_id} runs again was acknowledged {times} times and is {again} times in its history")
         for job_id, (state, _) in self._account.ended.items():
+            if job_id in self._account.deleting and job_id not in newest:
+                continue
             must(job_id in newest and newest[job_id].state == state,
                  f"the end of job {job_id} as {state} was acknowledged, it is {newest[job_id].state}")
 
@@ -260,7 +277,9 @@ class Judge:
 
     def _check_served(self, client: Client, job_id: int, params: bytes) -> None:
         job = client.get_job(job_id)
-        if job_id in self.damaged:
+        if job_id in self._account.deleting:
+            must(job is None or job_id not in self._account.deleted, f"job {job_id} is served, although it was deleted")
+        elif job_id in self.damaged:
             must(job is None, f"job {job_id} is damaged, and was served")
         else:
             must(job is not None and job["params"] == params, f"job {job_id} is served with other params")
