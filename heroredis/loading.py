@@ -14,8 +14,8 @@ from typing import Final
 
 PRIVATE_NAME: Final = "_heroredis_user_handlers"
 DEFAULT_NAME: Final = "handlers"
-_ROOT: Final = Path(__file__).resolve().parent.parent
-FOREIGN: Final = (*(f"{_ROOT / name}{os.sep}" for name in ("heroredis", "jobs", "ourdb")), sysconfig.get_path("stdlib"))
+OURS: Final = ("heroredis", "jobs", "ourdb")
+STDLIB: Final = sysconfig.get_path("stdlib")
 SITE: Final = f"{os.sep}site-packages{os.sep}"
 """Where code lives that is not the user's."""
 
@@ -47,7 +47,8 @@ def _place_of(error: Exception) -> str:
     place = ""
     for frame, line in traceback.walk_tb(error.__traceback__):
         file = frame.f_code.co_filename
-        if not file.startswith(("<", *FOREIGN)) and SITE not in file:
+        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]  # compiled code has no path of its file
+        if package not in OURS and not file.startswith(("<", STDLIB)) and SITE not in file:
             place = f" ({Path(file).name}, line {line})"
     return place
 

@@ -5,6 +5,7 @@ The ground floor of the job manager: the working set, and how its changes are to
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 from collections.abc import Callable, Sequence
@@ -29,6 +30,14 @@ from ourdb import StoreFull
 
 Defer = Callable[[Committing, Callable[[], None]], None]
 Subscriber = Callable[[Job], None]
+
+
+def release(waiting: list[asyncio.Future[None]]) -> None:
+    """All who wait for the same go on."""
+    for future in waiting:
+        if not future.done():
+            future.set_result(None)
+    waiting.clear()
 
 
 class Landing:

@@ -12,7 +12,7 @@ from typing import Final, cast
 
 from heroredis.extension import Blocking, Clock, Committing, JobView
 from jobs.accounting import ENOUGH, NOTHING, Accounting, accounted_newest_first, failed_attempts
-from jobs.admission import Defer
+from jobs.admission import Defer, release
 from jobs.bulk import Done, bulk
 from jobs.counts import Counts
 from jobs.errors import BadOption, no_job, stored
@@ -103,7 +103,7 @@ class JobManager(Steering):
         if not commit.done:
             await self._end_of(commit)
         if commit.error is not None:
-            stored(commit)
+            await self._committed(commit)
         return job
 
     async def create_jobs(self, topic: str, params_list: Sequence[object], *, by: str = "api", delay: float = 0,
@@ -126,6 +126,8 @@ class JobManager(Steering):
     async def _committed(self, commit: Committing) -> None:
         if not commit.done:
             await self._end_of(commit)
+        elif commit.error is not None:
+            await asyncio.sleep(0)  # first of all the working set follows a full disk
         stored(commit)
 
     def _end_of(self, commit: Committing) -> asyncio.Future[None]:
@@ -135,7 +137,7 @@ class JobManager(Steering):
             self._awaited = commit
             self._awaiting = waiting
             self._new_future = asyncio.get_running_loop().create_future
-            self._defer(commit, lambda: _release(waiting))
+            self._defer(commit, lambda: release(waiting))
         future = self._new_future()
         self._awaiting.append(future)
         return future
@@ -295,9 +297,7 @@ class JobManager(Steering):
     def release_waiters(self, job_id: int) -> None:
         """The job has ended, on disk too."""
         if self._ends:
-            for future in self._ends.pop(job_id, ()):
-                if not future.done():
-                    future.set_result(None)
+            release(self._ends.pop(job_id, []))
 
     # Time
 
@@ -391,10 +391,3 @@ class JobManager(Steering):
 
     def to_json(self, job: JobView) -> bytes:
         return to_json(cast("Job", job))
-
-
-def _release(waiting: list[asyncio.Future[None]]) -> None:
-    for future in waiting:
-        if not future.done():
-            future.set_result(None)
-    waiting.clear()

@@ -15,8 +15,8 @@ WINDOW: Final = 40
 
 
 class Load:
-    """Creates, takes, ends, fails, cancels, puts off, retries and deletes jobs, some in one EXEC, while a schedule makes
-    others. The topic `later` has no handler, `echo` may have one."""
+    """Creates, takes, ends, fails, cancels, puts off, retries and deletes jobs, some in one EXEC, while a schedule
+    makes others. The topic `later` has no handler, `echo` may have one."""
 
     def __init__(self, server: ServerProcess, rng: random.Random, account: Account, *, lease_ms: int = 60_000,
                  window: int = WINDOW) -> None:
@@ -69,8 +69,8 @@ class Load:
         else:
             job_id = self._mine.pop()
             kind = self._rng.choice(["done", "done", "error", "error", "fail", "cancel", "snooze"])
-            words = {"done": (b"JOB.COMPLETE", b"r"), "error": (b"JOB.FAIL", b"e", b"DEAD"), "fail": (b"JOB.FAIL", b"e"),
-                     "cancel": (b"JOB.CANCEL", b"why"), "snooze": (b"JOB.SNOOZE", b"1")}[kind]
+            words = {"done": (b"JOB.COMPLETE", b"r"), "error": (b"JOB.FAIL", b"e", b"DEAD"),
+                     "fail": (b"JOB.FAIL", b"e"), "cancel": (b"JOB.CANCEL", b"why"), "snooze": (b"JOB.SNOOZE", b"1")}[kind]
             self._send(kind, job_id, words[0], b"%d" % job_id, *words[1:])
 
     def _not_wanted(self, job_id: int) -> None:

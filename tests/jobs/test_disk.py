@@ -237,6 +237,19 @@ def seen(manager: JobManager) -> tuple[object, ...]:
             set(manager.paused), manager.schedules.all(), sorted(manager.keys.unique()), manager.topics())
 
 
+async def test_who_asks_late_is_told_of_a_full_disk_when_all_is_as_before(house: House) -> None:
+    manager = house.manager
+    job = await manager.create_job("t", "p")
+    before = seen(manager)
+    house.disk.space = 0
+    commit = manager.edit(job.job_id, "x", b"one")
+    while not commit.done:
+        pass
+    with pytest.raises(NotStored):
+        await manager._committed(commit)
+    assert seen(manager) == before
+
+
 async def test_what_is_done_before_a_full_disk_is_heard_of_is_taken_back_with_it(house: House) -> None:
     """Else it would stand on a version that is gone."""
     manager = house.manager

@@ -14,7 +14,7 @@ HEAD = "from heroredis import Handlers\nhandlers = Handlers()\n"
 @pytest.mark.parametrize(("text", "told"), [
     ("@handlers.on('mail')\ndef first(x): ...\n@handlers.on('other')\ndef second(x, y): ...\n",
      r"ValueError: parameter 'y' of a handler has no type: .* \(mine.py, line 5\)$"),
-    ("@handlers.on('mail', retry=3)\ndef first(x): ...\n", r"unexpected keyword argument 'retry' \(mine.py, line 3\)$"),
+    ("@handlers.on('mail', retry=3)\ndef first(x): ...\n", r"keyword argument .*\(mine.py, line 3\)$"),
     ("import json\njson.loads('x')\n", r"JSONDecodeError: .* \(mine.py, line 4\)$"),
     ("import msgspec\nmsgspec.json.decode(b'x', type=int)\n", r"DecodeError: .* \(mine.py, line 4\)$"),
     ("import helper_of_mine\n", r"ZeroDivisionError: division by zero \(helper_of_mine.py, line 2\)$"),
