@@ -70,7 +70,8 @@ class Load:
             job_id = self._mine.pop()
             kind = self._rng.choice(["done", "done", "error", "error", "fail", "cancel", "snooze"])
             words = {"done": (b"JOB.COMPLETE", b"r"), "error": (b"JOB.FAIL", b"e", b"DEAD"),
-                     "fail": (b"JOB.FAIL", b"e"), "cancel": (b"JOB.CANCEL", b"why"), "snooze": (b"JOB.SNOOZE", b"1")}[kind]
+                     "fail": (b"JOB.FAIL", b"e"), "cancel": (b"JOB.CANCEL", b"why"),
+                     "snooze": (b"JOB.SNOOZE", b"1")}[kind]
             self._send(kind, job_id, words[0], b"%d" % job_id, *words[1:])
 
     def _not_wanted(self, job_id: int) -> None:
