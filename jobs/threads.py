@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, Final
@@ -41,15 +40,8 @@ class HandlerThreads:
     def __init__(self, most: int, name: str = "job-thread") -> None:
         self._most = most
         self._name: Final = name
-        self._waiting: Final[deque[Work]] = deque()
-        self._bell: Final[SimpleQueue[None]] = SimpleQueue()
-        """What idle threads sleep at."""
+        self._tasks: Final[SimpleQueue[Work | None]] = SimpleQueue()
         self._mutex: Final = threading.Lock()
-        self._sleeping = 0
-        """Idle threads that the bell was not rung for."""
-        self._someone_comes = False
-        """The bell was rung for a thread that has not looked yet. It sees to it that another one is called when more
-        waits than it can take: one wake-up for many short functions, one for each of those that take their time."""
         self._count = 0
         """Threads, without those that were given up."""
         self._unfinished = 0
@@ -102,16 +94,8 @@ class HandlerThreads:
         with self._mutex:
             self._unfinished += 1
             self._make_some()
-            self._waiting.append(work)
-            self._call_one()
+        self._tasks.put(work)
         return work
-
-    def _call_one(self) -> None:
-        """Under the mutex: an idle thread, if there is work for it and none is on its way."""
-        if self._waiting and self._sleeping and not self._someone_comes:
-            self._someone_comes = True
-            self._sleeping -= 1
-            self._bell.put(None)
 
     def give_up(self, work: Work) -> bool:
         """Nobody waits for this function any more; it does not begin if it has not. Whether it goes on all the same."""
@@ -136,9 +120,8 @@ class HandlerThreads:
         """Idle threads end, others after their function."""
         with self._mutex:
             self._most = 0
-            for _ in range(self._sleeping):
-                self._bell.put(None)
-            self._sleeping = 0
+            for _ in range(self._count):
+                self._tasks.put(None)
 
     def _make_some(self) -> None:
         while self._count < min(self._most, self._unfinished):
@@ -147,59 +130,33 @@ class HandlerThreads:
             threading.Thread(target=self._work, name=f"{self._name}-{self._made}", daemon=True).start()
 
     def _work(self) -> None:
-        was_called = False
-        while True:
-            work = self._next(was_called)
-            was_called = False
-            if work is not None:
+        while (work := self._tasks.get()) is not None:
+            if self._begins(work):
                 _run(work)
-                is_last = self._finished(work)
+            is_last = self._finished(work)
+            if work.state == OVER:
                 work.on_end(work)
-                del work
-                if is_last:
-                    return
-            elif self._is_one_too_many():
+            del work
+            if is_last:
                 return
-            else:
-                self._bell.get()
-                was_called = True
 
-    def _next(self, was_called: bool) -> Work | None:
-        """A function to run; None = there is none."""
+    def _begins(self, work: Work) -> bool:
         with self._mutex:
-            if was_called:
-                self._someone_comes = False
-            while self._waiting:
-                work = self._waiting.popleft()
-                if work.state == WAITING:
-                    work.state = RUNNING
-                    self._call_one()
-                    return work
-                self._unfinished -= 1
-            return None
-
-    def _is_one_too_many(self) -> bool:
-        """Nothing waits: the thread ends, or sleeps now."""
-        with self._mutex:
-            if self._count > self._most:
-                self._count -= 1
-                return True
-            self._sleeping += 1
-            if self._waiting:  # it has come meanwhile
-                self._call_one()
-            return False
+            if work.state == WAITING:
+                work.state = RUNNING
+            return work.state == RUNNING
 
     def _finished(self, work: Work) -> bool:
-        """The function is over; whether the thread that has run it is one too many, and ends."""
+        """The function is over, or was dropped; whether the thread that has taken it is one too many, and ends."""
         with self._mutex:
-            work.state = OVER
+            if work.state == RUNNING:
+                work.state = OVER
             if work.is_lost:
                 return True
             self._unfinished -= 1
             if self._count <= self._most:
                 return False
             self._count -= 1
-            self._call_one()
             return True
 
 

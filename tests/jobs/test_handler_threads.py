@@ -13,7 +13,6 @@ import pytest
 from jobs.handlers import Handlers
 from jobs.job import Job
 from jobs.threads import DROPPED, HandlerThreads, Work
-from tests.differential.harness import until
 from tests.jobs.test_workers import working
 
 
@@ -96,14 +95,6 @@ def test_another_thread_takes_the_place_of_one_that_was_given_up_until_it_return
     assert not other.is_alive()
 
 
-def all_asleep(threads: HandlerThreads, count: int) -> None:
-    """So many threads, and nothing to do for them."""
-    meet = threading.Barrier(count)
-    for end in [begin(threads, meet.wait, 10)[1] for _ in range(count)]:
-        end.result(10)
-    until(lambda: threads._sleeping == count, "the threads go to sleep")
-
-
 def test_functions_that_take_their_time_run_side_by_side_every_time() -> None:
     threads = HandlerThreads(4)
     for _ in range(100):  # each round needs all four at once, however they were called
@@ -113,25 +104,8 @@ def test_functions_that_take_their_time_run_side_by_side_every_time() -> None:
     threads.close()
 
 
-def test_many_functions_at_once_ring_the_bell_once_until_somebody_has_come() -> None:
-    threads = HandlerThreads(4)
-    all_asleep(threads, 4)
-    rung: list[int] = []
-    with threads._mutex:  # nobody who comes can look
-        for number in range(100):
-            threads._waiting.append(Work(int, (number,), lambda work: rung.append(work.result)))
-            threads._unfinished += 1
-            threads._call_one()
-        assert (threads._sleeping, threads._someone_comes) == (3, True)
-    until(lambda: len(rung) == 100, "all have run")
-    until(lambda: threads._sleeping == 4, "the threads go to sleep again")
-    assert (sorted(rung), threads._someone_comes, threads._unfinished) == (list(range(100)), False, 0)
-    threads.close()
-
-
-def test_a_thread_that_leaves_calls_another_for_what_waits() -> None:
+def test_what_waits_is_run_although_threads_leave() -> None:
     threads = HandlerThreads(3)
-    all_asleep(threads, 3)
     gate = threading.Event()
     held = [begin(threads, gate.wait, 10)[1] for _ in range(3)]
     waiting = [begin(threads, int, number)[1] for number in range(5)]
